@@ -1,0 +1,96 @@
+//! `cargo xtask run`: builds `sluice` and starts a share with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::process::{Program, root};
+use crate::setup::{self, Needs};
+
+/// Bytes in the sample's largest file: enough to see a progress bar move.
+const LARGE: usize = 64 << 20;
+
+/// Shares what `arguments` name, or a sample, with the embedded server, until interrupted.
+pub fn run(arguments: &[String]) -> Result<(), Error> {
+    setup::install(&Needs::RUN)?;
+    Program::cargo()
+        .args(["build", "--release", "--package", "sluice-cli"])
+        .run()?;
+
+    let mut paths = Vec::new();
+    if arguments.first().is_none_or(|first| first.starts_with('-')) {
+        let sample = sample()?;
+        println!(
+            "\nNo path was named: sharing a sample, {}",
+            sample.display()
+        );
+        paths.push(sample);
+    }
+    println!(
+        "\nTo receive, in another terminal here or on a computer in this network:\n\n    \
+         cargo run --release --package sluice-cli -- receive 'LINK' --out received\n\n\
+         with the link that comes now in place of LINK. Ctrl-C ends the share.\n"
+    );
+    let send = Program::cargo()
+        .here()?
+        .args([
+            "run",
+            "--quiet",
+            "--release",
+            "--package",
+            "sluice-cli",
+            "--manifest-path",
+        ])
+        .arg(root().join("Cargo.toml"))
+        .args(["--", "send"])
+        .args(paths)
+        .args(arguments);
+    start(send)
+}
+
+/// On Unix this process becomes the share, so that one Ctrl-C ends it and nothing is left behind.
+#[cfg(unix)]
+fn start(send: Program) -> Result<(), Error> {
+    Err(send.become_it())
+}
+
+#[cfg(not(unix))]
+fn start(send: Program) -> Result<(), Error> {
+    send.run()
+}
+
+/// A new folder under the system's temporary one, with a few files, a subfolder and an empty one.
+fn sample() -> Result<PathBuf, Error> {
+    let top = std::env::temp_dir().join(format!("sluice-sample-{}", std::process::id()));
+    folder(&top)?;
+    file(
+        &top.join("Read me first.txt"),
+        b"Shared with Sluice, straight from the disk it lies on.\n",
+    )?;
+    let lines: String = (1..=2_000_u64)
+        .map(|n| format!("{n},{}\n", n * n))
+        .collect();
+    file(&top.join("squares.csv"), lines.as_bytes())?;
+    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(LARGE).collect();
+    file(&top.join("large.bin"), &pattern)?;
+    folder(&top.join("pictures"))?;
+    let icon = root().join("icons/icon.svg");
+    let drawing = fs::read(&icon).map_err(|source| Error::File { path: icon, source })?;
+    file(&top.join("pictures/gate.svg"), &drawing)?;
+    folder(&top.join("pictures/to come"))?;
+    Ok(top)
+}
+
+fn folder(path: &Path) -> Result<(), Error> {
+    fs::create_dir(path).map_err(|source| Error::File {
+        path: path.into(),
+        source,
+    })
+}
+
+fn file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(|source| Error::File {
+        path: path.into(),
+        source,
+    })
+}

@@ -1,0 +1,273 @@
+//! `cargo xtask setup`: what the other commands need on this computer, said first and then installed.
+
+use std::fs;
+use std::time::SystemTime;
+
+use crate::error::Error;
+use crate::process::{Program, root, target};
+
+/// A command of cargo's that crates.io has: its package and the oldest version that will do.
+struct Tool {
+    package: &'static str,
+    version: (u32, u32, u32),
+}
+
+const TOOLS: [Tool; 3] = [
+    Tool {
+        package: "cargo-nextest",
+        version: (0, 9, 151),
+    },
+    Tool {
+        package: "cargo-deny",
+        version: (0, 20, 2),
+    },
+    Tool {
+        package: "cargo-fuzz",
+        version: (0, 13, 2),
+    },
+];
+
+/// The oldest Node that the packages of `ui/` run on.
+const NODE: (u32, u32, u32) = (20, 19, 0);
+
+/// What a command needs to be there before it starts.
+pub struct Needs {
+    /// Debian packages.
+    pub apt: &'static [&'static str],
+    /// Parts of the Rust toolchain.
+    pub components: &'static [&'static str],
+    /// Packages out of [`TOOLS`].
+    pub tools: &'static [&'static str],
+    /// The packages that `ui/package-lock.json` names.
+    pub npm: bool,
+}
+
+impl Needs {
+    /// A start for `..`.
+    pub const NOTHING: Self = Self {
+        apt: &[],
+        components: &[],
+        tools: &[],
+        npm: false,
+    };
+
+    /// To build and start `sluice`.
+    pub const RUN: Self = Self {
+        apt: &["build-essential"],
+        ..Self::NOTHING
+    };
+
+    /// To build, check and test everything.
+    pub const TEST: Self = Self {
+        apt: &["build-essential", "pkg-config", "libwebkit2gtk-4.1-dev"],
+        components: &["rustfmt", "clippy"],
+        tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz"],
+        npm: true,
+    };
+}
+
+/// Installs what every command needs.
+pub fn setup(_: &[String]) -> Result<(), Error> {
+    install(&Needs::RUN)?;
+    install(&Needs::TEST)
+}
+
+/// Says what is missing and installs it; says and does nothing when all is there.
+///
+/// # Errors
+///
+/// When an installer fails, or Node is missing or too old.
+pub fn install(needs: &Needs) -> Result<(), Error> {
+    if needs.npm {
+        require_node()?;
+    }
+    let apt = missing_apt(needs.apt);
+    let components = missing_components(needs.components);
+    let tools = missing_tools(needs.tools);
+    let npm = needs.npm && npm_is_stale();
+
+    announce("Debian packages, with apt-get", &apt);
+    announce("parts of the Rust toolchain, with rustup", &components);
+    announce(
+        "commands of cargo's, with cargo install",
+        &tools.iter().map(|tool| tool.package).collect::<Vec<_>>(),
+    );
+    if npm {
+        println!("Installing the npm packages of ui/package-lock.json into ui/node_modules");
+    }
+
+    install_apt(&apt)?;
+    for component in components {
+        Program::new("rustup")
+            .args(["component", "add", component])
+            .run()?;
+    }
+    for tool in tools {
+        install_tool(tool)?;
+    }
+    if npm {
+        Program::new("npm")
+            .within("ui")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .run()?;
+    }
+    Ok(())
+}
+
+fn announce(kind: &str, names: &[&str]) {
+    if !names.is_empty() {
+        println!("Installing {kind}: {}", names.join(" "));
+    }
+}
+
+fn missing_apt(packages: &[&'static str]) -> Vec<&'static str> {
+    if packages.is_empty() {
+        return Vec::new();
+    }
+    if Program::new("dpkg-query")
+        .args(["--version"])
+        .answer()
+        .is_none()
+    {
+        println!(
+            "This system has no apt. Make sure that what these hold is there: {}",
+            packages.join(" ")
+        );
+        return Vec::new();
+    }
+    let is_missing = |package: &&str| {
+        Program::new("dpkg-query")
+            .args(["--show", "--showformat=${db:Status-Status}", package])
+            .answer()
+            .is_none_or(|status| status != "installed")
+    };
+    packages.iter().copied().filter(is_missing).collect()
+}
+
+fn install_apt(packages: &[&str]) -> Result<(), Error> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let apt = || {
+        Ok::<_, Error>(Program::administrator("apt-get")?.env("DEBIAN_FRONTEND", "noninteractive"))
+    };
+    apt()?.args(["update", "--quiet"]).run()?;
+    apt()?
+        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+        .args(packages)
+        .run()
+}
+
+fn missing_components(components: &[&'static str]) -> Vec<&'static str> {
+    let command = |component: &str| {
+        if component == "rustfmt" {
+            "fmt"
+        } else {
+            "clippy"
+        }
+    };
+    let is_missing = |component: &&str| {
+        Program::cargo()
+            .args([command(component), "--version"])
+            .answer()
+            .is_none()
+    };
+    components.iter().copied().filter(is_missing).collect()
+}
+
+fn missing_tools(packages: &[&str]) -> Vec<&'static Tool> {
+    let is_missing = |tool: &&Tool| {
+        let subcommand = tool.package.trim_start_matches("cargo-");
+        Program::cargo()
+            .args([subcommand, "--version"])
+            .answer()
+            .and_then(|answer| version_in(&answer))
+            .is_none_or(|version| version < tool.version)
+    };
+    TOOLS
+        .iter()
+        .filter(|tool| packages.contains(&tool.package))
+        .filter(is_missing)
+        .collect()
+}
+
+/// Builds a tool with the optimiser off: these run for seconds and would compile for many minutes.
+fn install_tool(tool: &Tool) -> Result<(), Error> {
+    let (major, minor, patch) = tool.version;
+    Program::cargo()
+        .args(["install", "--locked", "--force", "--version"])
+        .arg(format!("{major}.{minor}.{patch}"))
+        .arg(tool.package)
+        .env("CARGO_TARGET_DIR", target().join("tools"))
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_STRIP", "true")
+        .run()
+}
+
+fn require_node() -> Result<(), Error> {
+    let (major, minor, _) = NODE;
+    let missing = |found: String| Error::Missing {
+        program: format!("Node {major}.{minor} or newer"),
+        advice: format!("{found}; see https://nodejs.org"),
+    };
+    let answer = Program::new("node").args(["--version"]).answer();
+    let answer = answer.ok_or_else(|| missing("`node` was not found".into()))?;
+    match version_in(&answer) {
+        Some(version) if version >= NODE => Ok(()),
+        _ => Err(missing(format!("`node` is {}", answer.trim()))),
+    }
+}
+
+/// Whether `npm ci` has not run since the lock file last changed.
+fn npm_is_stale() -> bool {
+    let changed = |path: &str| -> Option<SystemTime> {
+        fs::metadata(root().join(path))
+            .and_then(|file| file.modified())
+            .ok()
+    };
+    match (
+        changed("ui/node_modules/.package-lock.json"),
+        changed("ui/package-lock.json"),
+    ) {
+        (Some(installed), Some(locked)) => installed < locked,
+        _ => true,
+    }
+}
+
+/// The first `1.2.3` in what a program says of itself.
+fn version_in(answer: &str) -> Option<(u32, u32, u32)> {
+    answer
+        .split(|c: char| c.is_whitespace() || c == '-')
+        .find_map(|word| {
+            let mut numbers = word.trim_start_matches('v').splitn(3, '.').map(str::parse);
+            match (numbers.next(), numbers.next(), numbers.next()) {
+                (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Some((major, minor, patch)),
+                _ => None,
+            }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn finds_the_version_in_what_programs_say() {
+        let cases = [
+            ("v20.20.2\n", Some((20, 20, 2))),
+            (
+                "cargo-nextest 0.9.151 (abc 2026-10-01)\nrelease: 0.9.151\n",
+                Some((0, 9, 151)),
+            ),
+            ("cargo-deny 0.20.2\n", Some((0, 20, 2))),
+            ("tool 1.2.3-beta\n", Some((1, 2, 3))),
+            ("no such command\n", None),
+        ];
+        for (answer, version) in cases {
+            assert_eq!(version_in(answer), version, "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `cargo xtask test`: everything that must hold before a change is kept.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::fuzz;
+use crate::process::Program;
+use crate::setup::{self, Needs};
+use crate::steps::Steps;
+
+/// How long each fuzz target runs here; `cargo xtask fuzz` runs them longer.
+const FUZZ: Duration = Duration::from_secs(5);
+
+/// Checks and tests the whole project; with filters, only runs the Rust tests that they name.
+pub fn test(filters: &[String]) -> Result<(), Error> {
+    let mut steps = Steps::start();
+    steps.step("setup", || setup::install(&Needs::TEST))?;
+    if !filters.is_empty() {
+        steps.step("ui build", || npm("build"))?;
+        return steps.step("nextest", || nextest(filters));
+    }
+
+    steps.step("rustfmt", || {
+        Program::cargo().args(["fmt", "--all", "--check"]).run()
+    })?;
+    steps.step("ui lint", || npm("lint"))?;
+    steps.step("ui check", || npm("check"))?;
+    steps.step("ui test", || npm("test"))?;
+    // Before any Rust: the desktop app holds the built page.
+    steps.step("ui build", || npm("build"))?;
+    steps.step("deny", deny)?;
+    steps.step("clippy", clippy)?;
+    steps.step("fuzz", || fuzz::run_all(FUZZ))?;
+    steps.step("doc tests", || {
+        Program::cargo()
+            .args(["test", "--workspace", "--doc"])
+            .run()
+    })?;
+    steps.step("nextest", || nextest(&[]))?;
+    println!("cargo xtask test: {}", steps.summary());
+    Ok(())
+}
+
+fn npm(script: &str) -> Result<(), Error> {
+    Program::new("npm")
+        .within("ui")
+        .args(["run", "--silent", script])
+        .run()
+}
+
+/// Licences, bans and sources; not advisories, whose database is on a host that may be out of reach.
+fn deny() -> Result<(), Error> {
+    Program::cargo()
+        .args(["deny", "check", "licenses", "bans", "sources"])
+        .run()
+}
+
+fn clippy() -> Result<(), Error> {
+    Program::cargo()
+        .args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ])
+        .run()
+}
+
+fn nextest(filters: &[String]) -> Result<(), Error> {
+    Program::cargo()
+        .args(["nextest", "run", "--workspace"])
+        .args(filters)
+        .run()
+}
