@@ -1,0 +1,271 @@
+//! What peers and server say to each other: HTTP bodies and WebSocket messages, all JSON.
+
+use crate::error::Code;
+use crate::id::{JoinHash, JoinKey, OwnerKey, PeerId, ShareId};
+use serde::{Deserialize, Serialize};
+
+/// The longest WebSocket message or HTTP body, in bytes: an SDP with many candidates fits many times.
+pub const MAX_MESSAGE_LEN: usize = 64 * 1024;
+/// The longest SDP that is relayed, in bytes.
+pub const MAX_SDP_LEN: usize = 16 * 1024;
+/// The longest ICE candidate line that is relayed, in bytes.
+pub const MAX_CANDIDATE_LEN: usize = 1024;
+/// The most slots that a share may have.
+pub const MAX_SLOTS: u16 = 100;
+/// Slots of a share unless the sender says otherwise.
+pub const DEFAULT_SLOTS: u16 = 20;
+
+/// `POST /api/shares`: opens a share, or opens it again after either side lost it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateShare {
+    /// [`crate::VERSION`].
+    pub version: u16,
+    /// Proves ownership: the share's id is its hash.
+    pub owner_key: OwnerKey,
+    /// What receivers' proofs are checked against.
+    pub join_hash: JoinHash,
+    /// How many receivers may be connected at once, 1 to [`MAX_SLOTS`].
+    pub slots: u16,
+}
+
+/// The answer to [`CreateShare`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareCreated {
+    /// The share's id.
+    pub share: ShareId,
+    /// Opens the sender's WebSocket.
+    pub token: String,
+}
+
+/// `POST /api/shares/{id}/receivers`: takes a place in line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JoinShare {
+    /// [`crate::VERSION`].
+    pub version: u16,
+    /// Proves that the link is held.
+    pub join_key: JoinKey,
+    /// Chosen by the receiver at random and kept across reconnects, so that it keeps its place.
+    pub peer: PeerId,
+}
+
+/// The answer to [`JoinShare`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareJoined {
+    /// Opens the receiver's WebSocket.
+    pub ticket: String,
+}
+
+/// The body of every HTTP error, and of [`ServerMessage::Error`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What went wrong.
+    pub code: Code,
+    /// The same as a sentence.
+    pub message: String,
+}
+
+impl ErrorBody {
+    /// The body for `code`, with its own sentence.
+    pub fn new(code: Code) -> Self {
+        ErrorBody {
+            code,
+            message: code.sentence().to_owned(),
+        }
+    }
+}
+
+/// One step in bringing two peers together; the server relays it unread.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Signal {
+    /// A receiver asks for a connection. Later attempts replace earlier ones.
+    Request {
+        /// Counts up from 1 within one receiver; all that follows carries it.
+        attempt: u32,
+    },
+    /// The sender's session description (RFC 8866).
+    Offer {
+        /// The attempt this belongs to.
+        attempt: u32,
+        /// At most [`MAX_SDP_LEN`] bytes.
+        sdp: String,
+    },
+    /// The receiver's session description.
+    Answer {
+        /// The attempt this belongs to.
+        attempt: u32,
+        /// At most [`MAX_SDP_LEN`] bytes.
+        sdp: String,
+    },
+    /// One more ICE candidate (RFC 8838), from either side.
+    Candidate {
+        /// The attempt this belongs to.
+        attempt: u32,
+        /// The candidate line, at most [`MAX_CANDIDATE_LEN`] bytes.
+        candidate: String,
+        /// The media stream identification tag.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sdp_mid: Option<String>,
+        /// The index of the media description.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sdp_mline_index: Option<u16>,
+    },
+}
+
+impl Signal {
+    /// Whether all texts are within their limits.
+    pub fn is_within_limits(&self) -> bool {
+        match self {
+            Signal::Request { .. } => true,
+            Signal::Offer { sdp, .. } | Signal::Answer { sdp, .. } => sdp.len() <= MAX_SDP_LEN,
+            Signal::Candidate {
+                candidate, sdp_mid, ..
+            } => {
+                candidate.len() <= MAX_CANDIDATE_LEN
+                    && sdp_mid.as_ref().is_none_or(|mid| mid.len() <= 64)
+            }
+        }
+    }
+}
+
+/// What a peer says on its WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// The first message on every socket, within ten seconds.
+    Authorize {
+        /// The owner token or the ticket.
+        token: String,
+    },
+    /// To be relayed. A sender names the receiver; a receiver leaves `peer` out.
+    Relay {
+        /// The receiver meant, from a sender.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        peer: Option<PeerId>,
+        /// What is relayed.
+        signal: Signal,
+    },
+    /// A receiver has all it wants, or gives up: its slot or place is free.
+    Leave,
+    /// A sender lets one receiver go: it loses its slot and is told.
+    Dismiss {
+        /// The receiver meant.
+        peer: PeerId,
+    },
+    /// A sender ends its share.
+    End,
+}
+
+/// What the server says on a WebSocket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// To a sender, first: its share is open.
+    Opened {
+        /// The receivers that hold a slot.
+        active: Vec<PeerId>,
+        /// How many wait.
+        waiting: u32,
+    },
+    /// To a receiver: its place in line; sent first and whenever it changes.
+    Place {
+        /// Receivers ahead of this one that wait for a slot.
+        ahead: u32,
+        /// The share's slots.
+        slots: u16,
+    },
+    /// To a receiver: it holds a slot now, and may send a [`Signal::Request`].
+    Admitted,
+    /// To a sender: a receiver took a slot.
+    Joined {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// To a sender: a receiver's slot is free again.
+    Left {
+        /// Which one.
+        peer: PeerId,
+    },
+    /// To a sender: how many wait now.
+    Waiting {
+        /// Receivers without a slot.
+        count: u32,
+    },
+    /// Relayed from the other side. To a sender it names the receiver.
+    Relay {
+        /// The receiver that said it, to a sender.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        peer: Option<PeerId>,
+        /// What was said.
+        signal: Signal,
+    },
+    /// To a receiver: the sender's socket dropped. Transfers between peers go on.
+    SenderAway,
+    /// To a receiver: the sender's socket is back.
+    SenderBack,
+    /// To a receiver: the share is over or it was let go; the socket closes behind this.
+    Ended {
+        /// [`Code::ShareEnded`] or [`Code::NotAuthorised`].
+        code: Code,
+    },
+    /// Something was refused; the socket closes behind this.
+    Error(ErrorBody),
+}
+
+/// Reads one WebSocket message from a client or a server.
+///
+/// # Errors
+/// [`Code::RequestInvalid`] where it is too long, not JSON, not a known message, or over a limit.
+pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Code> {
+    if text.len() > MAX_MESSAGE_LEN {
+        return Err(Code::RequestInvalid);
+    }
+    serde_json::from_str(text).map_err(|_| Code::RequestInvalid)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn messages_have_the_documented_form() {
+        let check = |message: ClientMessage, text: &str| {
+            assert_eq!(serde_json::to_string(&message).unwrap(), text);
+            assert_eq!(parse::<ClientMessage>(text), Ok(message));
+        };
+        check(ClientMessage::Leave, r#"{"type":"leave"}"#);
+        check(
+            ClientMessage::Relay {
+                peer: None,
+                signal: Signal::Request { attempt: 1 },
+            },
+            r#"{"type":"relay","signal":{"type":"request","attempt":1}}"#,
+        );
+        check(
+            ClientMessage::Dismiss {
+                peer: PeerId([0; 16]),
+            },
+            r#"{"type":"dismiss","peer":"AAAAAAAAAAAAAAAAAAAAAA"}"#,
+        );
+        assert_eq!(
+            parse::<ClientMessage>(r#"{"type":"authorize","token":"t","x":1}"#),
+            Err(Code::RequestInvalid)
+        );
+        assert_eq!(
+            parse::<ClientMessage>(&" ".repeat(MAX_MESSAGE_LEN + 1)),
+            Err(Code::RequestInvalid)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_without_panic(text in ".{0,200}|\\{\"type\":\"[a-z]{0,9}\".{0,60}\\}") {
+            let _ = parse::<ClientMessage>(&text);
+            let _ = parse::<ServerMessage>(&text);
+        }
+    }
+}
