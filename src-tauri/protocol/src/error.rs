@@ -47,6 +47,8 @@ codes! {
     VersionUnsupported = "version_unsupported", "The other side runs a version of Sluice that this one does not understand.";
     /// A chunk did not authenticate.
     ChunkForged = "chunk_forged", "A chunk was changed on its way; nothing of it was kept.";
+    /// A control message did not authenticate.
+    FrameForged = "frame_forged", "A message was changed on its way; nothing of it was kept.";
     /// A chunk came that was not the next one asked for.
     ChunkUnexpected = "chunk_unexpected", "A chunk came again or out of order; nothing of it was kept.";
     /// A frame or control message could not be read.

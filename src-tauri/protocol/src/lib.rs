@@ -5,9 +5,11 @@
 //! random bytes are arguments, so a whole transfer can run inside one seeded test.
 //! `docs/protocol.md` describes the same in words, well enough to write another client.
 
+pub mod control;
 pub mod crypto;
 pub mod error;
 pub mod frame;
+pub mod handshake;
 pub mod id;
 pub mod link;
 pub mod manifest;
