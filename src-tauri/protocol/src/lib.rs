@@ -16,6 +16,9 @@ pub mod manifest;
 pub mod name;
 pub mod path;
 pub mod ranges;
+pub mod receive;
+pub mod send;
+pub mod session;
 pub mod signal;
 pub mod wire;
 
