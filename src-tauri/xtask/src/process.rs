@@ -49,13 +49,12 @@ impl Program {
         program
     }
 
-    /// `name`, run by the system's administrator: through `sudo` unless that is who we are.
-    pub fn administrator(name: &str) -> Result<Self, Error> {
+    /// `words`, run by the system's administrator: through `sudo` unless that is who we are.
+    pub fn administrator(words: &[&str]) -> Result<Self, Error> {
         let id = Self::new("id").args(["-u"]).output()?;
-        Ok(if id.trim_ascii() == b"0" {
-            Self::new(name)
-        } else {
-            Self::new("sudo").args(["--preserve-env=DEBIAN_FRONTEND", name])
+        Ok(match words {
+            [first, rest @ ..] if id.trim_ascii() == b"0" => Self::new(first).args(rest),
+            _ => Self::new("sudo").args(words),
         })
     }
 

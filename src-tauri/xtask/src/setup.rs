@@ -6,24 +6,30 @@ use std::time::SystemTime;
 use crate::error::Error;
 use crate::process::{Program, root, target};
 
-/// A command of cargo's that crates.io has: its package and the oldest version that will do.
+/// A command of cargo's that crates.io has.
 struct Tool {
     package: &'static str,
+    /// The oldest that will do, and the one that is installed where there is none.
     version: (u32, u32, u32),
+    /// What to build of it.
+    features: &'static [&'static str],
 }
 
 const TOOLS: [Tool; 3] = [
     Tool {
         package: "cargo-nextest",
         version: (0, 9, 151),
+        features: &["--no-default-features", "--features=default-no-update"],
     },
     Tool {
         package: "cargo-deny",
         version: (0, 20, 2),
+        features: &[],
     },
     Tool {
         package: "cargo-fuzz",
         version: (0, 13, 2),
+        features: &[],
     },
 ];
 
@@ -148,12 +154,14 @@ fn install_apt(packages: &[&str]) -> Result<(), Error> {
     if packages.is_empty() {
         return Ok(());
     }
-    let apt = || {
-        Ok::<_, Error>(Program::administrator("apt-get")?.env("DEBIAN_FRONTEND", "noninteractive"))
+    // A computer that has just started may be updating itself: wait for it.
+    let apt = |verb| {
+        Program::administrator(&["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+            .map(|apt| apt.args(["--quiet", "--option=DPkg::Lock::Timeout=300", verb]))
     };
-    apt()?.args(["update", "--quiet"]).run()?;
-    apt()?
-        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+    apt("update")?.run()?;
+    apt("install")?
+        .args(["--yes", "--no-install-recommends"])
         .args(packages)
         .run()
 }
@@ -198,6 +206,7 @@ fn install_tool(tool: &Tool) -> Result<(), Error> {
         .args(["install", "--locked", "--force", "--version"])
         .arg(format!("{major}.{minor}.{patch}"))
         .arg(tool.package)
+        .args(tool.features)
         .env("CARGO_TARGET_DIR", target().join("tools"))
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
