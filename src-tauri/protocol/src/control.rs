@@ -144,11 +144,7 @@ impl ReceiverMessage {
                             out.varint(u64::from(first));
                             out.varint(u64::from(count));
                         }
-                        WantItem::Part {
-                            entry,
-                            first,
-                            count,
-                        } => {
+                        WantItem::Part { entry, first, count } => {
                             out.push(1);
                             out.varint(u64::from(entry));
                             out.varint(u64::from(first));
@@ -157,11 +153,7 @@ impl ReceiverMessage {
                     }
                 }
             }
-            ReceiverMessage::Progress {
-                credit,
-                durable_bytes,
-                durable_entries,
-            } => {
+            ReceiverMessage::Progress { credit, durable_bytes, durable_entries } => {
                 out.push(3);
                 for value in [credit, durable_bytes, durable_entries] {
                     out.varint(*value);
@@ -188,26 +180,16 @@ impl ReceiverMessage {
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let mut reader = open(bytes)?;
         let message = match reader.u8()? {
-            1 => ReceiverMessage::Pages {
-                up_to: reader.varint32()?,
-            },
-            2 => ReceiverMessage::Want {
-                request: reader.varint32()?,
-                items: decode_items(&mut reader)?,
-            },
+            1 => ReceiverMessage::Pages { up_to: reader.varint32()? },
+            2 => ReceiverMessage::Want { request: reader.varint32()?, items: decode_items(&mut reader)? },
             3 => ReceiverMessage::Progress {
                 credit: reader.varint()?,
                 durable_bytes: reader.varint()?,
                 durable_entries: reader.varint()?,
             },
-            4 => ReceiverMessage::Done {
-                bytes: reader.varint()?,
-                entries: reader.varint()?,
-            },
+            4 => ReceiverMessage::Done { bytes: reader.varint()?, entries: reader.varint()? },
             5 => ReceiverMessage::Alive,
-            6 => ReceiverMessage::Bye {
-                code: decode_code(&mut reader)?,
-            },
+            6 => ReceiverMessage::Bye { code: decode_code(&mut reader)? },
             _ => return Err(WireError::Tag),
         };
         reader.end()?;
@@ -220,11 +202,7 @@ impl SenderMessage {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match self {
-            SenderMessage::Page {
-                index,
-                first_entry,
-                encoded,
-            } => {
+            SenderMessage::Page { index, first_entry, encoded } => {
                 out.push(1);
                 out.varint(u64::from(*index));
                 out.varint(u64::from(*first_entry));
@@ -238,11 +216,7 @@ impl SenderMessage {
                 out.varint(totals.unreadable);
                 out.flag(totals.complete);
             }
-            SenderMessage::EntryFailed {
-                request,
-                entry,
-                failure,
-            } => {
+            SenderMessage::EntryFailed { request, entry, failure } => {
                 out.push(3);
                 out.varint(u64::from(*request));
                 out.varint(u64::from(*entry));
@@ -293,9 +267,7 @@ impl SenderMessage {
             },
             4 => SenderMessage::DoneHeard,
             5 => SenderMessage::Alive,
-            6 => SenderMessage::Bye {
-                code: decode_code(&mut reader)?,
-            },
+            6 => SenderMessage::Bye { code: decode_code(&mut reader)? },
             _ => return Err(WireError::Tag),
         };
         reader.end()?;
@@ -323,10 +295,7 @@ fn decode_items(reader: &mut Reader<'_>) -> Result<Vec<WantItem>, WireError> {
     let mut items = Vec::new();
     for _ in 0..count {
         let item = match reader.u8()? {
-            0 => WantItem::Whole {
-                first: reader.varint32()?,
-                count: reader.varint32()?,
-            },
+            0 => WantItem::Whole { first: reader.varint32()?, count: reader.varint32()? },
             1 => WantItem::Part {
                 entry: reader.varint32()?,
                 first: reader.varint32()?,
@@ -335,9 +304,7 @@ fn decode_items(reader: &mut Reader<'_>) -> Result<Vec<WantItem>, WireError> {
             _ => return Err(WireError::Tag),
         };
         let (first, count) = match item {
-            WantItem::Whole { first, count } | WantItem::Part { first, count, .. } => {
-                (first, count)
-            }
+            WantItem::Whole { first, count } | WantItem::Part { first, count, .. } => (first, count),
         };
         if count == 0 || first.checked_add(count).is_none() {
             return Err(WireError::TooLarge);
@@ -355,64 +322,25 @@ mod tests {
 
     #[test]
     fn messages_round_trip_and_fit() {
-        let items = vec![
-            WantItem::Part {
-                entry: u32::MAX,
-                first: u32::MAX - 9,
-                count: 9
-            };
-            MAX_WANT_ITEMS
-        ];
+        let items = vec![WantItem::Part { entry: u32::MAX, first: u32::MAX - 9, count: 9 }; MAX_WANT_ITEMS];
         for message in [
             ReceiverMessage::Pages { up_to: 8 },
-            ReceiverMessage::Want {
-                request: u32::MAX,
-                items,
-            },
-            ReceiverMessage::Want {
-                request: 0,
-                items: vec![WantItem::Whole {
-                    first: 3,
-                    count: 500,
-                }],
-            },
-            ReceiverMessage::Progress {
-                credit: u64::MAX,
-                durable_bytes: 1,
-                durable_entries: 0,
-            },
-            ReceiverMessage::Done {
-                bytes: 7,
-                entries: 8,
-            },
+            ReceiverMessage::Want { request: u32::MAX, items },
+            ReceiverMessage::Want { request: 0, items: vec![WantItem::Whole { first: 3, count: 500 }] },
+            ReceiverMessage::Progress { credit: u64::MAX, durable_bytes: 1, durable_entries: 0 },
+            ReceiverMessage::Done { bytes: 7, entries: 8 },
             ReceiverMessage::Alive,
-            ReceiverMessage::Bye {
-                code: Code::DiskFull,
-            },
+            ReceiverMessage::Bye { code: Code::DiskFull },
         ] {
             let bytes = message.encode();
             assert!(bytes.len() <= MAX_CONTROL_LEN);
             assert_eq!(ReceiverMessage::decode(&bytes), Ok(message));
         }
-        let totals = Totals {
-            pages: 1,
-            entries: 2,
-            bytes: u64::MAX,
-            unreadable: 3,
-            complete: true,
-        };
+        let totals = Totals { pages: 1, entries: 2, bytes: u64::MAX, unreadable: 3, complete: true };
         for message in [
-            SenderMessage::Page {
-                index: 9,
-                first_entry: u32::MAX,
-                encoded: vec![7; MAX_PAGE_LEN].into(),
-            },
+            SenderMessage::Page { index: 9, first_entry: u32::MAX, encoded: vec![7; MAX_PAGE_LEN].into() },
             SenderMessage::Totals(totals),
-            SenderMessage::EntryFailed {
-                request: 1,
-                entry: 2,
-                failure: EntryFailure::Changed,
-            },
+            SenderMessage::EntryFailed { request: 1, entry: 2, failure: EntryFailure::Changed },
             SenderMessage::EntryFailed {
                 request: 1,
                 entry: 2,
@@ -420,9 +348,7 @@ mod tests {
             },
             SenderMessage::DoneHeard,
             SenderMessage::Alive,
-            SenderMessage::Bye {
-                code: Code::ShareEnded,
-            },
+            SenderMessage::Bye { code: Code::ShareEnded },
         ] {
             let bytes = message.encode();
             assert!(bytes.len() <= MAX_CONTROL_LEN);

@@ -52,8 +52,8 @@ pub fn psk(secret: &LinkSecret, share: ShareId, password: Option<&str>) -> Key {
             let mut salt = Sha256::new();
             salt.update("sluice/1 password");
             salt.update(share.0);
-            let params = argon2::Params::new(19 * 1024, 2, 1, Some(32))
-                .expect("constants within Argon2's limits");
+            let params =
+                argon2::Params::new(19 * 1024, 2, 1, Some(32)).expect("constants within Argon2's limits");
             argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
                 .hash_password_into(password.as_bytes(), &salt.finalize()[..16], &mut ikm[16..])
                 .expect("salt and output lengths are within Argon2's limits");
@@ -90,14 +90,7 @@ impl std::fmt::Debug for FileCipher {
 impl FileCipher {
     /// The cipher for file `entry` within `request`.
     pub fn new(session: &Key, request: u32, entry: u32) -> Self {
-        let mut key = derive(
-            &session.0,
-            &[
-                b"sluice/1 file",
-                &request.to_le_bytes(),
-                &entry.to_le_bytes(),
-            ],
-        );
+        let mut key = derive(&session.0, &[b"sluice/1 file", &request.to_le_bytes(), &entry.to_le_bytes()]);
         let cipher = Aes256Gcm::new((&key).into());
         key.zeroize();
         FileCipher { cipher }
@@ -152,25 +145,13 @@ mod tests {
             }
             cipher.open(index, header, &mut chunk, &tag).map(|()| chunk)
         };
-        assert_eq!(
-            open(&cipher, 3, b"header", 99),
-            Ok(*b"water finds its level")
-        );
+        assert_eq!(open(&cipher, 3, b"header", 99), Ok(*b"water finds its level"));
         assert_eq!(open(&cipher, 3, b"header", 0), Err(Forged));
         assert_eq!(open(&cipher, 4, b"header", 99), Err(Forged));
         assert_eq!(open(&cipher, 3, b"Header", 99), Err(Forged));
-        assert_eq!(
-            open(&FileCipher::new(&session, 2, 7), 3, b"header", 99),
-            Err(Forged)
-        );
-        assert_eq!(
-            open(&FileCipher::new(&session, 1, 8), 3, b"header", 99),
-            Err(Forged)
-        );
-        assert_eq!(
-            open(&FileCipher::new(&Key::new([2; 32]), 1, 7), 3, b"header", 99),
-            Err(Forged)
-        );
+        assert_eq!(open(&FileCipher::new(&session, 2, 7), 3, b"header", 99), Err(Forged));
+        assert_eq!(open(&FileCipher::new(&session, 1, 8), 3, b"header", 99), Err(Forged));
+        assert_eq!(open(&FileCipher::new(&Key::new([2; 32]), 1, 7), 3, b"header", 99), Err(Forged));
     }
 
     #[test]

@@ -104,14 +104,8 @@ impl RecordHeader {
     }
 
     fn from_bytes(bytes: &[u8; HEADER_LEN]) -> Result<Self, FrameError> {
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let header = RecordHeader {
-            entry: word(0),
-            chunk: word(4),
-            len: word(8),
-        };
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let header = RecordHeader { entry: word(0), chunk: word(4), len: word(8) };
         if header.len == 0 || header.len > CHUNK_SIZE {
             return Err(FrameError::RecordLength);
         }
@@ -164,17 +158,13 @@ impl RecordReader {
             return Ok(None);
         }
         let take = (HEADER_LEN - self.header_filled).min(body.len());
-        self.header[self.header_filled..self.header_filled + take]
-            .copy_from_slice(&body.split_to(take));
+        self.header[self.header_filled..self.header_filled + take].copy_from_slice(&body.split_to(take));
         self.header_filled += take;
         if self.header_filled < HEADER_LEN {
             return Ok(None);
         }
         let header = RecordHeader::from_bytes(&self.header)?;
-        self.body = Some((
-            header,
-            BytesMut::with_capacity(header.len as usize + TAG_LEN),
-        ));
+        self.body = Some((header, BytesMut::with_capacity(header.len as usize + TAG_LEN)));
         Ok(Some(header))
     }
 
@@ -188,9 +178,7 @@ impl RecordReader {
             return None;
         }
         self.header_filled = 0;
-        self.body
-            .take()
-            .map(|(header, sealed)| Record { header, sealed })
+        self.body.take().map(|(header, sealed)| Record { header, sealed })
     }
 }
 
@@ -248,25 +236,11 @@ mod tests {
     #[test]
     fn impossible_frames_are_refused() {
         assert_eq!(parse(&Bytes::new()), Err(FrameError::NotAFrame));
-        assert_eq!(
-            parse(&Bytes::from_static(b"\x09hello")),
-            Err(FrameError::NotAFrame)
-        );
-        assert_eq!(
-            parse(&Bytes::from(vec![3; MAX_MESSAGE_LEN + 1])),
-            Err(FrameError::NotAFrame)
-        );
+        assert_eq!(parse(&Bytes::from_static(b"\x09hello")), Err(FrameError::NotAFrame));
+        assert_eq!(parse(&Bytes::from(vec![3; MAX_MESSAGE_LEN + 1])), Err(FrameError::NotAFrame));
         for len in [0, CHUNK_SIZE + 1, u32::MAX] {
-            let header = RecordHeader {
-                entry: 0,
-                chunk: 0,
-                len,
-            }
-            .to_bytes();
-            assert_eq!(
-                read_all(&mut RecordReader::new(), &header).unwrap_err(),
-                FrameError::RecordLength
-            );
+            let header = RecordHeader { entry: 0, chunk: 0, len }.to_bytes();
+            assert_eq!(read_all(&mut RecordReader::new(), &header).unwrap_err(), FrameError::RecordLength);
         }
     }
 }

@@ -75,9 +75,7 @@ pub struct SenderKeys {
 impl SenderKeys {
     /// The key pair with these private bytes, which must come from a secure random source.
     pub fn from_private(private: [u8; 32]) -> Self {
-        let mut dh = DefaultResolver
-            .resolve_dh(&DHChoice::Curve25519)
-            .expect("Curve25519 is built in");
+        let mut dh = DefaultResolver.resolve_dh(&DHChoice::Curve25519).expect("Curve25519 is built in");
         dh.set(&private);
         let mut public = [0; 32];
         public.copy_from_slice(dh.pubkey());
@@ -137,20 +135,11 @@ impl Initiator {
     /// Starts a handshake and gives its first message. `sender` is the hash in the link, `name` what the sender
     /// may show of this receiver (cut to [`MAX_NAME_LEN`]), `seed` 32 fresh random bytes.
     pub fn new(context: &Context, sender: [u8; 16], name: &str, seed: [u8; 32]) -> (Self, Vec<u8>) {
-        let mut noise = builder(context, seed)
-            .build_initiator()
-            .expect("all keys of the pattern are given");
+        let mut noise = builder(context, seed).build_initiator().expect("all keys of the pattern are given");
         let mut payload = context.binding.to_vec();
         Writer::bytes(&mut payload, cut(name).as_bytes());
         let message = [&VERSION.to_le_bytes()[..], &write(&mut noise, &payload)].concat();
-        (
-            Initiator {
-                noise: Box::new(noise),
-                sender,
-                binding: context.binding,
-            },
-            message,
-        )
+        (Initiator { noise: Box::new(noise), sender, binding: context.binding }, message)
     }
 
     /// Reads the sender's answer.
@@ -248,11 +237,8 @@ fn try_respond(
     Writer::bytes(&mut greeting, cut(name).as_bytes());
     let answer = [&[ACCEPTED][..], &write(&mut noise, &greeting)].concat();
     greeting.zeroize();
-    let accepted = Accepted {
-        channel: ControlChannel::new(noise),
-        session: Key::new(session),
-        name: receiver,
-    };
+    let accepted =
+        Accepted { channel: ControlChannel::new(noise), session: Key::new(session), name: receiver };
     Ok((answer, accepted))
 }
 
@@ -266,9 +252,7 @@ fn builder(context: &Context, seed: [u8; 32]) -> snow::Builder<'_> {
 
 fn write(noise: &mut snow::HandshakeState, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![0; MAX_HANDSHAKE_LEN];
-    let len = noise
-        .write_message(payload, &mut out)
-        .expect("the payload is short and it is our turn");
+    let len = noise.write_message(payload, &mut out).expect("the payload is short and it is our turn");
     out.truncate(len);
     out
 }
@@ -304,12 +288,8 @@ pub struct ControlForged;
 
 impl ControlChannel {
     fn new(noise: snow::HandshakeState) -> Self {
-        let noise = noise
-            .into_transport_mode()
-            .expect("both messages were exchanged");
-        ControlChannel {
-            noise: Box::new(noise),
-        }
+        let noise = noise.into_transport_mode().expect("both messages were exchanged");
+        ControlChannel { noise: Box::new(noise) }
     }
 
     /// Seals `plaintext`, which is at most [`crate::frame::MAX_CONTROL_LEN`] bytes.
@@ -329,10 +309,7 @@ impl ControlChannel {
     /// [`ControlForged`] if it was changed, replayed, reordered or left out.
     pub fn open(&mut self, sealed: &[u8]) -> Result<Vec<u8>, ControlForged> {
         let mut out = vec![0; sealed.len()];
-        let len = self
-            .noise
-            .read_message(sealed, &mut out)
-            .map_err(|_| ControlForged)?;
+        let len = self.noise.read_message(sealed, &mut out).map_err(|_| ControlForged)?;
         out.truncate(len);
         Ok(out)
     }
@@ -343,10 +320,7 @@ struct Seeded([u8; 32]);
 
 impl CryptoResolver for Seeded {
     fn resolve_rng(&self) -> Option<Box<dyn Random>> {
-        Some(Box::new(SeededRandom {
-            seed: self.0,
-            counter: 0,
-        }))
+        Some(Box::new(SeededRandom { seed: self.0, counter: 0 }))
     }
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
         DefaultResolver.resolve_dh(choice)
@@ -386,11 +360,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn context() -> Context {
-        Context {
-            share: ShareId([1; 16]),
-            psk: Key::new([2; 32]),
-            binding: [3; 32],
-        }
+        Context { share: ShareId([1; 16]), psk: Key::new([2; 32]), binding: [3; 32] }
     }
 
     type Ends = ((ControlChannel, Greeting), Accepted);
@@ -430,36 +400,12 @@ mod tests {
         let check = |receiver: &Context, sender: &Context, known, expected| {
             assert_eq!(shake(receiver, sender, known).err(), Some(expected));
         };
-        let wrong_psk = Context {
-            psk: Key::new([9; 32]),
-            ..context()
-        };
-        check(
-            &wrong_psk,
-            &context(),
-            hash,
-            (LinkRejected, Some(LinkRejected)),
-        );
-        let wrong_share = Context {
-            share: ShareId([9; 16]),
-            ..context()
-        };
-        check(
-            &wrong_share,
-            &context(),
-            hash,
-            (LinkRejected, Some(LinkRejected)),
-        );
-        let swapped = Context {
-            binding: [9; 32],
-            ..context()
-        };
-        check(
-            &swapped,
-            &context(),
-            hash,
-            (FingerprintMismatch, Some(FingerprintMismatch)),
-        );
+        let wrong_psk = Context { psk: Key::new([9; 32]), ..context() };
+        check(&wrong_psk, &context(), hash, (LinkRejected, Some(LinkRejected)));
+        let wrong_share = Context { share: ShareId([9; 16]), ..context() };
+        check(&wrong_share, &context(), hash, (LinkRejected, Some(LinkRejected)));
+        let swapped = Context { binding: [9; 32], ..context() };
+        check(&swapped, &context(), hash, (FingerprintMismatch, Some(FingerprintMismatch)));
         check(&context(), &context(), [9; 16], (SenderNotAuthentic, None));
     }
 
@@ -467,42 +413,25 @@ mod tests {
     fn a_lying_sender_does_not_hide_the_swap() {
         // One that skips its own check still can't show the receiver the receiver's binding.
         let keys = SenderKeys::from_private([4; 32]);
-        let receiver = Context {
-            binding: [8; 32],
-            ..context()
-        };
+        let receiver = Context { binding: [8; 32], ..context() };
         let (initiator, hello) = Initiator::new(&receiver, keys.hash(), "", [5; 32]);
-        let mut noise = builder(&context(), [6; 32])
-            .local_private_key(&keys.private)
-            .unwrap()
-            .build_responder()
-            .unwrap();
+        let mut noise =
+            builder(&context(), [6; 32]).local_private_key(&keys.private).unwrap().build_responder().unwrap();
         read(&mut noise, &hello[2..]).unwrap();
         let mut payload = vec![3; 64];
         Writer::bytes(&mut payload, b"x");
         let answer = [&[ACCEPTED][..], &write(&mut noise, &payload)].concat();
-        assert_eq!(
-            initiator.finish(&answer).err(),
-            Some(HandshakeError::FingerprintMismatch)
-        );
+        assert_eq!(initiator.finish(&answer).err(), Some(HandshakeError::FingerprintMismatch));
     }
 
     #[test]
     fn other_versions_are_refused() {
         let (initiator, mut hello) = Initiator::new(&context(), [0; 16], "", [5; 32]);
         hello[0] = 99;
-        let (answer, accepted) = respond(
-            &context(),
-            &SenderKeys::from_private([4; 32]),
-            "",
-            &hello,
-            &[6; 64],
-        );
+        let (answer, accepted) =
+            respond(&context(), &SenderKeys::from_private([4; 32]), "", &hello, &[6; 64]);
         assert_eq!(accepted.err(), Some(HandshakeError::Version));
-        assert_eq!(
-            initiator.finish(&answer).err(),
-            Some(HandshakeError::Version)
-        );
+        assert_eq!(initiator.finish(&answer).err(), Some(HandshakeError::Version));
     }
 
     proptest! {

@@ -91,11 +91,7 @@ impl ServerUrl {
         if !secure && !host.is_private() {
             return Err(LinkError::Insecure);
         }
-        Ok(ServerUrl {
-            secure,
-            authority,
-            host,
-        })
+        Ok(ServerUrl { secure, authority, host })
     }
 
     /// Whether the server is reached over TLS.
@@ -118,20 +114,12 @@ impl ServerUrl {
 
     /// The address for HTTP requests: `https://AUTHORITY` and `path`, which starts with a slash.
     pub fn http(&self, path: &str) -> String {
-        format!(
-            "{}://{}{path}",
-            if self.secure { "https" } else { "http" },
-            self.authority
-        )
+        format!("{}://{}{path}", if self.secure { "https" } else { "http" }, self.authority)
     }
 
     /// The address for WebSockets.
     pub fn ws(&self, path: &str) -> String {
-        format!(
-            "{}://{}{path}",
-            if self.secure { "wss" } else { "ws" },
-            self.authority
-        )
+        format!("{}://{}{path}", if self.secure { "wss" } else { "ws" }, self.authority)
     }
 }
 
@@ -166,16 +154,13 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 fn is_private_v6(address: Ipv6Addr) -> bool {
     match address.to_ipv4_mapped() {
         Some(v4) => is_private_v4(v4),
-        None => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
+        None => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
     }
 }
 
 fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
     let head = text.get(..prefix.len())?;
-    head.eq_ignore_ascii_case(prefix)
-        .then(|| &text[prefix.len()..])
+    head.eq_ignore_ascii_case(prefix).then(|| &text[prefix.len()..])
 }
 
 // Expects lower case.
@@ -215,14 +200,10 @@ fn is_host_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     let last = name.rsplit('.').next().unwrap_or("");
-    name.len() <= 253
-        && name.split('.').all(label)
-        && !last.bytes().all(|byte| byte.is_ascii_digit())
+    name.len() <= 253 && name.split('.').all(label) && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A parsed link. The web form and the deep form hold the same and turn into each other.
@@ -276,33 +257,18 @@ impl Link {
         let share: ShareId = share.parse().map_err(|_| LinkError::Path)?;
         let server = ServerUrl::from_parts(secure, authority)?;
         let (secret, sender, password) = parse_fragment(fragment, share)?;
-        Ok(Link {
-            server,
-            share,
-            secret,
-            sender,
-            password,
-        })
+        Ok(Link { server, share, secret, sender, password })
     }
 
     /// The web form.
     pub fn to_web(&self) -> String {
-        format!(
-            "{}#{}",
-            self.server.http(&format!("/s/{}", self.share)),
-            self.fragment()
-        )
+        format!("{}#{}", self.server.http(&format!("/s/{}", self.share)), self.fragment())
     }
 
     /// The deep form, which opens the desktop app.
     pub fn to_deep(&self) -> String {
         let kind = if self.server.secure { 's' } else { 'p' };
-        format!(
-            "sluice://{}/{kind}/{}#{}",
-            self.server.authority,
-            self.share,
-            self.fragment()
-        )
+        format!("sluice://{}/{kind}/{}#{}", self.server.authority, self.share, self.fragment())
     }
 
     /// The proof for the server that this link is held; see [`crate::crypto::join_key`].
@@ -312,10 +278,7 @@ impl Link {
 
     fn fragment(&self) -> String {
         let mut bytes = Vec::with_capacity(FRAGMENT_LEN);
-        bytes.extend([
-            FRAGMENT_VERSION,
-            if self.password { FLAG_PASSWORD } else { 0 },
-        ]);
+        bytes.extend([FRAGMENT_VERSION, if self.password { FLAG_PASSWORD } else { 0 }]);
         bytes.extend(self.secret.0);
         bytes.extend(self.sender);
         let sum = checksum(self.share, &bytes);
@@ -327,11 +290,7 @@ impl Link {
 // The fragment is a secret: only what a server may know is shown.
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Link({}#..)",
-            self.server.http(&format!("/s/{}", self.share))
-        )
+        write!(f, "Link({}#..)", self.server.http(&format!("/s/{}", self.share)))
     }
 }
 
@@ -345,9 +304,7 @@ fn checksum(share: ShareId, bytes: &[u8]) -> [u8; 4] {
 }
 
 fn parse_fragment(text: &str, share: ShareId) -> Result<(LinkSecret, [u8; 16], bool), LinkError> {
-    let bytes = URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| LinkError::Fragment)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| LinkError::Fragment)?;
     match bytes.first() {
         Some(&FRAGMENT_VERSION) => {}
         Some(&version) if version > FRAGMENT_VERSION && bytes.len() >= FRAGMENT_LEN => {
@@ -385,12 +342,9 @@ mod tests {
 
     #[test]
     fn both_forms_mean_the_same() {
-        for server in [
-            "https://example.org",
-            "http://192.168.1.7:7575",
-            "http://[fd00::2]:7575",
-            "http://localhost:1",
-        ] {
+        for server in
+            ["https://example.org", "http://192.168.1.7:7575", "http://[fd00::2]:7575", "http://localhost:1"]
+        {
             for password in [false, true] {
                 let link = link(server, password);
                 assert_eq!(Link::parse(&link.to_web()), Ok(link.clone()));
@@ -409,32 +363,14 @@ mod tests {
         check(good.split('#').next().unwrap(), LinkError::Fragment);
         check(&good.replace("/s/", "/x/"), LinkError::Path);
         check(&good.replace("/s/", "/p/"), LinkError::Path);
-        check(
-            &good.replace("example.org", "exa mple.org"),
-            LinkError::Server,
-        );
-        check(
-            &good.replace("example.org", "example.org:0"),
-            LinkError::Server,
-        );
-        check(
-            &good.replace("example.org", "me@example.org"),
-            LinkError::Server,
-        );
+        check(&good.replace("example.org", "exa mple.org"), LinkError::Server);
+        check(&good.replace("example.org", "example.org:0"), LinkError::Server);
+        check(&good.replace("example.org", "me@example.org"), LinkError::Server);
         check(&good.replace("https", "http"), LinkError::Insecure);
-        check(
-            &good.replace("https://example.org", "http://8.8.8.8"),
-            LinkError::Insecure,
-        );
-        check(
-            &format!("{good}{}", "x".repeat(MAX_LINK_LEN)),
-            LinkError::TooLong,
-        );
+        check(&good.replace("https://example.org", "http://8.8.8.8"), LinkError::Insecure);
+        check(&format!("{good}{}", "x".repeat(MAX_LINK_LEN)), LinkError::TooLong);
         let mistyped = if good.ends_with('A') { "B" } else { "A" };
-        check(
-            &format!("{}{mistyped}", &good[..good.len() - 1]),
-            LinkError::Fragment,
-        );
+        check(&format!("{}{mistyped}", &good[..good.len() - 1]), LinkError::Fragment);
     }
 
     #[test]

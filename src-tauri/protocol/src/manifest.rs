@@ -56,12 +56,8 @@ pub enum Unreadable {
 }
 
 impl Unreadable {
-    const ALL: [Unreadable; 4] = [
-        Unreadable::Denied,
-        Unreadable::Special,
-        Unreadable::Name,
-        Unreadable::Failed,
-    ];
+    const ALL: [Unreadable; 4] =
+        [Unreadable::Denied, Unreadable::Special, Unreadable::Name, Unreadable::Failed];
 
     /// The stable text of this reason.
     pub const fn as_str(self) -> &'static str {
@@ -88,10 +84,7 @@ impl Unreadable {
     /// # Errors
     /// [`WireError::Tag`].
     pub fn from_byte(byte: u8) -> Result<Self, WireError> {
-        Self::ALL
-            .get(usize::from(byte))
-            .copied()
-            .ok_or(WireError::Tag)
+        Self::ALL.get(usize::from(byte)).copied().ok_or(WireError::Tag)
     }
 }
 
@@ -196,21 +189,13 @@ const KIND_UNREADABLE: u8 = 4;
 
 fn encode_entry(entry: &Entry, last: &str, out: &mut Vec<u8>) {
     let path = entry.path.as_str();
-    let mut shared = path
-        .bytes()
-        .zip(last.bytes())
-        .take_while(|(a, b)| a == b)
-        .count();
+    let mut shared = path.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
     while !path.is_char_boundary(shared) {
         shared -= 1;
     }
     let kind = match entry.kind {
-        EntryKind::File {
-            executable: false, ..
-        } => KIND_FILE,
-        EntryKind::File {
-            executable: true, ..
-        } => KIND_EXECUTABLE,
+        EntryKind::File { executable: false, .. } => KIND_FILE,
+        EntryKind::File { executable: true, .. } => KIND_EXECUTABLE,
         EntryKind::Directory => KIND_DIRECTORY,
         EntryKind::Symlink { .. } => KIND_SYMLINK,
         EntryKind::Unreadable(_) => KIND_UNREADABLE,
@@ -257,10 +242,7 @@ fn decode_entry(reader: &mut Reader<'_>, last: &str) -> Result<Entry, ManifestEr
     let prefix = last.get(..shared).ok_or(WireError::TooLarge)?;
     let rest = reader.text(crate::path::MAX_PATH_LEN)?;
     let path = RelPath::parse(format!("{prefix}{rest}"))?;
-    let mtime = Mtime {
-        seconds: reader.signed()?,
-        nanos: reader.varint32()?,
-    };
+    let mtime = Mtime { seconds: reader.signed()?, nanos: reader.varint32()? };
     if mtime.nanos >= 1_000_000_000 {
         return Err(ManifestError::Time);
     }
@@ -270,15 +252,10 @@ fn decode_entry(reader: &mut Reader<'_>, last: &str) -> Result<Entry, ManifestEr
             if size > MAX_FILE_SIZE {
                 return Err(ManifestError::FileTooLarge);
             }
-            EntryKind::File {
-                size,
-                executable: kind == KIND_EXECUTABLE,
-            }
+            EntryKind::File { size, executable: kind == KIND_EXECUTABLE }
         }
         KIND_DIRECTORY => EntryKind::Directory,
-        KIND_SYMLINK => EntryKind::Symlink {
-            target: reader.text(MAX_TARGET_LEN)?.to_owned(),
-        },
+        KIND_SYMLINK => EntryKind::Symlink { target: reader.text(MAX_TARGET_LEN)?.to_owned() },
         KIND_UNREADABLE => EntryKind::Unreadable(Unreadable::from_byte(reader.u8()?)?),
         _ => return Err(WireError::Tag.into()),
     };
@@ -317,12 +294,10 @@ mod tests {
             "[a-z/.]{0,12}".prop_map(|target| EntryKind::Symlink { target }),
             (0_u8..4).prop_map(|byte| EntryKind::Unreadable(Unreadable::from_byte(byte).unwrap())),
         ];
-        (path, kind, any::<i64>(), 0_u32..1_000_000_000).prop_map(|(path, kind, seconds, nanos)| {
-            Entry {
-                path,
-                kind,
-                mtime: Mtime { seconds, nanos },
-            }
+        (path, kind, any::<i64>(), 0_u32..1_000_000_000).prop_map(|(path, kind, seconds, nanos)| Entry {
+            path,
+            kind,
+            mtime: Mtime { seconds, nanos },
         })
     }
 
@@ -363,20 +338,14 @@ mod tests {
     #[test]
     fn hostile_pages_are_refused() {
         assert!(decode_page(&one("a", 1)).is_ok());
-        assert_eq!(
-            decode_page(&one("a", 1 << 60)),
-            Err(ManifestError::FileTooLarge)
-        );
+        assert_eq!(decode_page(&one("a", 1 << 60)), Err(ManifestError::FileTooLarge));
         assert_eq!(decode_page(&one("../a", 1)), Err(PathError::Escapes.into()));
         assert_eq!(decode_page(&one("/a", 1)), Err(PathError::Absolute.into()));
         assert_eq!(decode_page(&one("a\0", 1)), Err(PathError::Nul.into()));
         let mut many = Vec::new();
         many.varint(1_000_000_000);
         assert_eq!(decode_page(&many), Err(ManifestError::TooManyEntries));
-        assert_eq!(
-            decode_page(&vec![0; MAX_PAGE_LEN + 1]),
-            Err(ManifestError::TooManyEntries)
-        );
+        assert_eq!(decode_page(&vec![0; MAX_PAGE_LEN + 1]), Err(ManifestError::TooManyEntries));
         // The prefix of the second entry reaches past the first path, and into the middle of a character.
         for shared in [3, 1] {
             let mut page = one("é", 1);

@@ -97,48 +97,27 @@ fn units(name: &str, platform: Platform) -> usize {
 
 // CON, PRN, AUX, NUL, COM0-9, LPT0-9 and the superscript digits, with any extension; CONIN$ and CONOUT$.
 fn is_device_name(name: &str) -> bool {
-    let stem = name
-        .split('.')
-        .next()
-        .unwrap_or(name)
-        .trim_end()
-        .to_ascii_uppercase();
-    if matches!(
-        stem.as_str(),
-        "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$"
-    ) {
+    let stem = name.split('.').next().unwrap_or(name).trim_end().to_ascii_uppercase();
+    if matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$") {
         return true;
     }
-    let Some(tail) = stem
-        .strip_prefix("COM")
-        .or_else(|| stem.strip_prefix("LPT"))
-    else {
+    let Some(tail) = stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")) else {
         return false;
     };
     let mut chars = tail.chars();
-    matches!(
-        (chars.next(), chars.next()),
-        (Some('0'..='9' | '¹' | '²' | '³'), None)
-    )
+    matches!((chars.next(), chars.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
 }
 
 // Keeps the start and the extension; a hash of the whole keeps names that differ late apart.
 fn shorten(name: &str, platform: Platform) -> String {
     let hash = Sha256::digest(name.as_bytes());
-    let mark = format!(
-        "~{:02x}{:02x}{:02x}{:02x}",
-        hash[0], hash[1], hash[2], hash[3]
-    );
+    let mark = format!("~{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3]);
     let (stem, extension) = split_extension(name);
     let room = MAX_UNITS - units(&mark, platform) - units(extension, platform);
     let mut kept = String::new();
     let mut used = 0;
     for c in stem.chars() {
-        let cost = if platform == Platform::Unix {
-            c.len_utf8()
-        } else {
-            c.len_utf16()
-        };
+        let cost = if platform == Platform::Unix { c.len_utf8() } else { c.len_utf16() };
         if used + cost > room {
             break;
         }

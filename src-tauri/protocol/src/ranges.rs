@@ -39,10 +39,7 @@ impl Ranges {
 
     /// How many chunks are in the set.
     pub fn len(&self) -> u64 {
-        self.runs
-            .iter()
-            .map(|run| u64::from(run.end - run.start))
-            .sum()
+        self.runs.iter().map(|run| u64::from(run.end - run.start)).sum()
     }
 
     /// Whether nothing is in the set.

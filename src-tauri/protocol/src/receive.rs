@@ -106,8 +106,7 @@ impl SealedChunk {
         let mut chunk = self.sealed;
         let tag = chunk.split_off(chunk.len() - TAG_LEN);
         let tag: [u8; TAG_LEN] = tag[..].try_into().map_err(|_| Forged)?;
-        self.cipher
-            .open(self.header.chunk, &self.header.to_bytes(), &mut chunk, &tag)?;
+        self.cipher.open(self.header.chunk, &self.header.to_bytes(), &mut chunk, &tag)?;
         Ok(chunk)
     }
 }
@@ -162,15 +161,10 @@ pub struct ReceiveSession {
 impl ReceiveSession {
     /// A session on a channel that has just opened; its hello is queued.
     pub fn new(config: &ReceiveConfig, now: Duration) -> Self {
-        let (initiator, hello) =
-            Initiator::new(&config.context, config.sender, &config.name, config.seed);
+        let (initiator, hello) = Initiator::new(&config.context, config.sender, &config.name, config.seed);
         let mut outbox = Outbox::new(now);
         outbox.push_handshake(&hello);
-        ReceiveSession {
-            state: State::Greeting(Box::new(initiator)),
-            outbox,
-            events: VecDeque::new(),
-        }
+        ReceiveSession { state: State::Greeting(Box::new(initiator)), outbox, events: VecDeque::new() }
     }
 
     /// Takes one message from the channel.
@@ -191,9 +185,7 @@ impl ReceiveSession {
         match (std::mem::replace(&mut self.state, State::Closed), kind) {
             (State::Greeting(initiator), Kind::Handshake) => {
                 let (channel, greeting) = initiator.finish(&body)?;
-                self.events.push_back(ReceiveEvent::Opened {
-                    name: greeting.name,
-                });
+                self.events.push_back(ReceiveEvent::Opened { name: greeting.name });
                 let mut open = Open::new(channel, greeting.session, now);
                 open.grant_pages(&mut self.outbox);
                 open.report(&mut self.outbox, now);
@@ -244,13 +236,7 @@ impl ReceiveSession {
     }
 
     /// Counts content that has left memory for the disk, in bytes, and what is durable by now.
-    pub fn handle_progress(
-        &mut self,
-        written: u64,
-        durable_bytes: u64,
-        durable_entries: u64,
-        now: Duration,
-    ) {
+    pub fn handle_progress(&mut self, written: u64, durable_bytes: u64, durable_entries: u64, now: Duration) {
         if let State::Open(open) = &mut self.state {
             open.written += written;
             open.durable = (durable_bytes, durable_entries);
@@ -265,8 +251,7 @@ impl ReceiveSession {
         match std::mem::replace(&mut self.state, State::Closed) {
             State::Open(mut open) => {
                 let message = ReceiverMessage::Done { bytes, entries };
-                self.outbox
-                    .push_control(&mut open.channel, &message.encode());
+                self.outbox.push_control(&mut open.channel, &message.encode());
                 self.state = State::Finishing(open);
             }
             state => self.state = state,
@@ -277,8 +262,7 @@ impl ReceiveSession {
     pub fn close(&mut self, code: Code) {
         if let State::Open(open) | State::Finishing(open) = &mut self.state {
             self.outbox.clear();
-            self.outbox
-                .push_control(&mut open.channel, &ReceiverMessage::Bye { code }.encode());
+            self.outbox.push_control(&mut open.channel, &ReceiverMessage::Bye { code }.encode());
         }
         if !matches!(self.state, State::Done) {
             self.state = State::Closed;
@@ -299,11 +283,9 @@ impl ReceiveSession {
     pub fn poll_timeout(&self) -> Option<Duration> {
         match &self.state {
             State::Greeting(_) | State::Finishing(_) => Some(self.outbox.next_timeout()),
-            State::Open(open) if open.durable != open.reported => Some(
-                self.outbox
-                    .next_timeout()
-                    .min(open.reported_at + PROGRESS_INTERVAL),
-            ),
+            State::Open(open) if open.durable != open.reported => {
+                Some(self.outbox.next_timeout().min(open.reported_at + PROGRESS_INTERVAL))
+            }
             State::Open(_) => Some(self.outbox.next_timeout()),
             State::Done | State::Closed => None,
         }
@@ -327,13 +309,11 @@ impl ReceiveSession {
                 if open.durable != open.reported && now >= open.reported_at + PROGRESS_INTERVAL {
                     open.report(&mut self.outbox, now);
                 } else if alive {
-                    self.outbox
-                        .push_control(&mut open.channel, &ReceiverMessage::Alive.encode());
+                    self.outbox.push_control(&mut open.channel, &ReceiverMessage::Alive.encode());
                 }
             }
             State::Finishing(open) if alive => {
-                self.outbox
-                    .push_control(&mut open.channel, &ReceiverMessage::Alive.encode());
+                self.outbox.push_control(&mut open.channel, &ReceiverMessage::Alive.encode());
             }
             _ => {}
         }
@@ -366,10 +346,7 @@ impl Open {
     }
 
     fn open_control(&mut self, body: &[u8]) -> Result<SenderMessage, SessionError> {
-        let plaintext = self
-            .channel
-            .open(body)
-            .map_err(|_| SessionError::new(Code::FrameForged))?;
+        let plaintext = self.channel.open(body).map_err(|_| SessionError::new(Code::FrameForged))?;
         SenderMessage::decode(&plaintext).map_err(|_| SessionError::new(Code::FrameInvalid))
     }
 
@@ -380,11 +357,7 @@ impl Open {
         outbox: &mut Outbox,
     ) -> Result<(), SessionError> {
         match message {
-            SenderMessage::Page {
-                index,
-                first_entry,
-                encoded,
-            } => {
+            SenderMessage::Page { index, first_entry, encoded } => {
                 self.handle_page(index, first_entry, &encoded, events)?;
             }
             SenderMessage::Totals(totals) => {
@@ -396,22 +369,13 @@ impl Open {
                 events.push_back(ReceiveEvent::Totals(totals));
                 self.finish_check(events);
             }
-            SenderMessage::EntryFailed {
-                request,
-                entry,
-                failure,
-            } => {
+            SenderMessage::EntryFailed { request, entry, failure } => {
                 let expected = self.expected.front();
-                let matches =
-                    expected.is_some_and(|run| run.request == request && run.entry == entry);
+                let matches = expected.is_some_and(|run| run.request == request && run.entry == entry);
                 if !matches || !self.reader.is_at_boundary() {
                     return Err(SessionError::new(Code::FrameInvalid));
                 }
-                while self
-                    .expected
-                    .front()
-                    .is_some_and(|run| run.request == request && run.entry == entry)
-                {
+                while self.expected.front().is_some_and(|run| run.request == request && run.entry == entry) {
                     self.expected.pop_front();
                 }
                 events.push_back(ReceiveEvent::EntryFailed { entry, failure });
@@ -433,10 +397,7 @@ impl Open {
         events: &mut VecDeque<ReceiveEvent>,
     ) -> Result<(), SessionError> {
         let invalid = SessionError::new(Code::ManifestInvalid);
-        if index != self.pages_received
-            || index >= self.pages_granted
-            || first_entry != self.next_entry
-        {
+        if index != self.pages_received || index >= self.pages_granted || first_entry != self.next_entry {
             return Err(invalid);
         }
         let entries = decode_page(encoded).map_err(|_| invalid)?;
@@ -446,12 +407,8 @@ impl Open {
             .and_then(|count| first_entry.checked_add(count))
             .filter(|&next| next <= crate::manifest::MAX_ENTRIES)
             .ok_or(invalid)?;
-        self.unplanned
-            .push_back((first_entry, entries.iter().map(Entry::size).collect()));
-        events.push_back(ReceiveEvent::Page {
-            first_entry,
-            entries,
-        });
+        self.unplanned.push_back((first_entry, entries.iter().map(Entry::size).collect()));
+        events.push_back(ReceiveEvent::Page { first_entry, entries });
         Ok(())
     }
 
@@ -471,9 +428,7 @@ impl Open {
                 run.chunks.start += 1;
                 let run_over = run.chunks.is_empty();
                 let cipher = match &self.cipher {
-                    Some((request, entry, cipher))
-                        if (*request, *entry) == (run.request, run.entry) =>
-                    {
+                    Some((request, entry, cipher)) if (*request, *entry) == (run.request, run.entry) => {
                         cipher.clone()
                     }
                     _ => {
@@ -504,11 +459,7 @@ impl Open {
                 && header.chunk == run.chunks.start
                 && header.len == chunk_len(run.size, header.chunk)
         });
-        if fits {
-            Ok(())
-        } else {
-            Err(SessionError::new(Code::ChunkUnexpected))
-        }
+        if fits { Ok(()) } else { Err(SessionError::new(Code::ChunkUnexpected)) }
     }
 
     fn plan(&mut self, wants: &[Want], outbox: &mut Outbox) {
@@ -517,12 +468,7 @@ impl Open {
         };
         let page = self.pages_planned;
         self.pages_planned += 1;
-        let size_of = |entry: u32| {
-            sizes
-                .get(entry.wrapping_sub(first_entry) as usize)
-                .copied()
-                .unwrap_or(0)
-        };
+        let size_of = |entry: u32| sizes.get(entry.wrapping_sub(first_entry) as usize).copied().unwrap_or(0);
         let mut items: Vec<WantItem> = Vec::new();
         for want in wants {
             let size = size_of(want.entry);
@@ -535,9 +481,7 @@ impl Open {
                 // A run may pass over entries without content, which the sender skips as well.
                 let joined = match items.last_mut() {
                     Some(WantItem::Whole { first, count })
-                        if whole
-                            && (*first + *count..want.entry)
-                                .all(|between| size_of(between) == 0) =>
+                        if whole && (*first + *count..want.entry).all(|between| size_of(between) == 0) =>
                     {
                         *count = want.entry - *first + 1;
                         true
@@ -546,10 +490,7 @@ impl Open {
                 };
                 if !joined {
                     items.push(if whole {
-                        WantItem::Whole {
-                            first: want.entry,
-                            count: 1,
-                        }
+                        WantItem::Whole { first: want.entry, count: 1 }
                     } else {
                         WantItem::Part {
                             entry: want.entry,
@@ -574,28 +515,19 @@ impl Open {
 
     fn ask(&mut self, items: &mut Vec<WantItem>, outbox: &mut Outbox) {
         if !items.is_empty() {
-            let message = ReceiverMessage::Want {
-                request: self.next_request,
-                items: std::mem::take(items),
-            };
+            let message = ReceiverMessage::Want { request: self.next_request, items: std::mem::take(items) };
             self.next_request += 1;
             outbox.push_control(&mut self.channel, &message.encode());
         }
     }
 
     fn grant_pages(&mut self, outbox: &mut Outbox) {
-        let finished = self
-            .expected
-            .front()
-            .map_or(self.pages_planned, |run| run.page);
+        let finished = self.expected.front().map_or(self.pages_planned, |run| run.page);
         let granted = finished.saturating_add(PAGE_WINDOW);
         // News of half a window is worth a message.
         if granted >= self.pages_granted + PAGE_WINDOW / 2 {
             self.pages_granted = granted;
-            outbox.push_control(
-                &mut self.channel,
-                &ReceiverMessage::Pages { up_to: granted }.encode(),
-            );
+            outbox.push_control(&mut self.channel, &ReceiverMessage::Pages { up_to: granted }.encode());
         }
     }
 
@@ -612,9 +544,8 @@ impl Open {
     }
 
     fn finish_check(&mut self, events: &mut VecDeque<ReceiveEvent>) {
-        let over = self.totals.complete
-            && self.pages_planned == self.totals.pages
-            && self.expected.is_empty();
+        let over =
+            self.totals.complete && self.pages_planned == self.totals.pages && self.expected.is_empty();
         if over && !self.all_received {
             self.all_received = true;
             events.push_back(ReceiveEvent::AllReceived);

@@ -153,15 +153,8 @@ impl ReadBatch {
     /// Reads every piece through `read`, seals it, and cuts the records into frames.
     ///
     /// An entry for which `read` fails is left out from there on.
-    pub fn seal(
-        self,
-        mut read: impl FnMut(Piece, &mut [u8]) -> Result<(), EntryFailure>,
-    ) -> SealedBatch {
-        let mut sealed = SealedBatch {
-            request: self.request,
-            plaintext: 0,
-            parts: Vec::new(),
-        };
+    pub fn seal(self, mut read: impl FnMut(Piece, &mut [u8]) -> Result<(), EntryFailure>) -> SealedBatch {
+        let mut sealed = SealedBatch { request: self.request, plaintext: 0, parts: Vec::new() };
         let mut cutter = FrameCutter::new(self.max_message);
         let mut chunk = Vec::new();
         let mut cipher: Option<(u32, FileCipher)> = None;
@@ -184,12 +177,7 @@ impl ReadBatch {
                     &cipher.insert((piece.entry, made)).1
                 }
             };
-            let header = RecordHeader {
-                entry: piece.entry,
-                chunk: piece.chunk,
-                len: piece.len,
-            }
-            .to_bytes();
+            let header = RecordHeader { entry: piece.entry, chunk: piece.chunk, len: piece.len }.to_bytes();
             let tag = cipher.seal(piece.chunk, &header, &mut chunk);
             sealed.plaintext += u64::from(piece.len);
             for bytes in [&header[..], &chunk, &tag] {
@@ -208,10 +196,7 @@ struct FrameCutter {
 
 impl FrameCutter {
     fn new(max_message: usize) -> Self {
-        FrameCutter {
-            frame: BytesMut::new(),
-            max_message,
-        }
+        FrameCutter { frame: BytesMut::new(), max_message }
     }
 
     fn write(&mut self, mut bytes: &[u8], out: &mut Vec<Part>) {
@@ -271,18 +256,11 @@ impl SendSession {
         let (kind, body) = frame::parse(message)?;
         match (&mut self.state, kind) {
             (State::AwaitHello(config), Kind::Handshake) => {
-                let (answer, accepted) = respond(
-                    &config.context,
-                    &config.keys,
-                    &config.name,
-                    &body,
-                    &config.seed,
-                );
+                let (answer, accepted) =
+                    respond(&config.context, &config.keys, &config.name, &body, &config.seed);
                 self.outbox.push_handshake(&answer);
                 let accepted = accepted?;
-                self.events.push_back(SendEvent::Opened {
-                    name: accepted.name,
-                });
+                self.events.push_back(SendEvent::Opened { name: accepted.name });
                 self.state = State::Open(Box::new(Open {
                     channel: accepted.channel,
                     session: accepted.session,
@@ -300,12 +278,9 @@ impl SendSession {
                 Ok(())
             }
             (State::Open(open), Kind::Control) => {
-                let plaintext = open
-                    .channel
-                    .open(&body)
-                    .map_err(|_| SessionError::new(Code::FrameForged))?;
-                let message = ReceiverMessage::decode(&plaintext)
-                    .map_err(|_| SessionError::new(Code::FrameInvalid))?;
+                let plaintext = open.channel.open(&body).map_err(|_| SessionError::new(Code::FrameForged))?;
+                let message =
+                    ReceiverMessage::decode(&plaintext).map_err(|_| SessionError::new(Code::FrameInvalid))?;
                 self.handle_control(message)
             }
             // What was on its way when the session ended is of no interest.
@@ -321,35 +296,19 @@ impl SendSession {
         match message {
             ReceiverMessage::Pages { up_to } => open.pages_allowed = open.pages_allowed.max(up_to),
             ReceiverMessage::Want { request, items } => {
-                if request != open.next_request
-                    || open.requests.len() >= MAX_REQUESTS
-                    || items.is_empty()
-                {
+                if request != open.next_request || open.requests.len() >= MAX_REQUESTS || items.is_empty() {
                     return Err(SessionError::new(Code::FrameInvalid));
                 }
                 // Two to the 32 requests in one session are beyond any receiver of ours.
-                open.next_request = request
-                    .checked_add(1)
-                    .ok_or(SessionError::new(Code::FrameInvalid))?;
-                open.requests.push_back(Request {
-                    id: request,
-                    items: items.into(),
-                });
+                open.next_request = request.checked_add(1).ok_or(SessionError::new(Code::FrameInvalid))?;
+                open.requests.push_back(Request { id: request, items: items.into() });
             }
-            ReceiverMessage::Progress {
-                credit,
-                durable_bytes,
-                durable_entries,
-            } => {
+            ReceiverMessage::Progress { credit, durable_bytes, durable_entries } => {
                 open.credit = open.credit.max(credit);
-                self.events.push_back(SendEvent::Progress {
-                    durable_bytes,
-                    durable_entries,
-                });
+                self.events.push_back(SendEvent::Progress { durable_bytes, durable_entries });
             }
             ReceiverMessage::Done { bytes, entries } => {
-                self.outbox
-                    .push_control(&mut open.channel, &SenderMessage::DoneHeard.encode());
+                self.outbox.push_control(&mut open.channel, &SenderMessage::DoneHeard.encode());
                 self.events.push_back(SendEvent::Done { bytes, entries });
                 self.state = State::Done;
             }
@@ -384,14 +343,9 @@ impl SendSession {
     /// Takes the page that [`Self::poll_page`] asked for.
     pub fn handle_page(&mut self, first_entry: u32, encoded: Bytes) {
         if let State::Open(open) = &mut self.state {
-            let message = SenderMessage::Page {
-                index: open.next_page,
-                first_entry,
-                encoded,
-            };
+            let message = SenderMessage::Page { index: open.next_page, first_entry, encoded };
             open.next_page += 1;
-            self.outbox
-                .push_control(&mut open.channel, &message.encode());
+            self.outbox.push_control(&mut open.channel, &message.encode());
         }
     }
 
@@ -434,15 +388,9 @@ impl SendSession {
                 Part::Frame(frame) => self.outbox.push(frame),
                 Part::Failed(entry, failure) => {
                     open.skip_entry(batch.request, entry);
-                    let message = SenderMessage::EntryFailed {
-                        request: batch.request,
-                        entry,
-                        failure,
-                    };
-                    self.outbox
-                        .push_control(&mut open.channel, &message.encode());
-                    self.events
-                        .push_back(SendEvent::EntryFailed { entry, failure });
+                    let message = SenderMessage::EntryFailed { request: batch.request, entry, failure };
+                    self.outbox.push_control(&mut open.channel, &message.encode());
+                    self.events.push_back(SendEvent::EntryFailed { entry, failure });
                 }
             }
         }
@@ -452,8 +400,7 @@ impl SendSession {
     pub fn close(&mut self, code: Code) {
         if let State::Open(open) = &mut self.state {
             self.outbox.clear();
-            self.outbox
-                .push_control(&mut open.channel, &SenderMessage::Bye { code }.encode());
+            self.outbox.push_control(&mut open.channel, &SenderMessage::Bye { code }.encode());
         }
         if !matches!(self.state, State::Done) {
             self.state = State::Closed;
@@ -466,10 +413,7 @@ impl SendSession {
             && open.totals_due
         {
             open.totals_due = false;
-            self.outbox.push_control(
-                &mut open.channel,
-                &SenderMessage::Totals(open.totals).encode(),
-            );
+            self.outbox.push_control(&mut open.channel, &SenderMessage::Totals(open.totals).encode());
         }
         self.outbox.pop(now)
     }
@@ -481,8 +425,7 @@ impl SendSession {
 
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        matches!(self.state, State::AwaitHello(_) | State::Open(_))
-            .then(|| self.outbox.next_timeout())
+        matches!(self.state, State::AwaitHello(_) | State::Open(_)).then(|| self.outbox.next_timeout())
     }
 
     /// Does what time demands: a sign of life, or the end of a session that has stalled.
@@ -500,8 +443,7 @@ impl SendSession {
         if let State::Open(open) = &mut self.state
             && self.outbox.must_say_something(now)
         {
-            self.outbox
-                .push_control(&mut open.channel, &SenderMessage::Alive.encode());
+            self.outbox.push_control(&mut open.channel, &SenderMessage::Alive.encode());
         }
         Ok(())
     }
@@ -587,30 +529,15 @@ fn advance(request: &mut Request, chunks: u32) {
     match item {
         WantItem::Whole { first, count } => {
             if count > 1 {
-                request.items.push_front(WantItem::Whole {
-                    first: first + 1,
-                    count: count - 1,
-                });
+                request.items.push_front(WantItem::Whole { first: first + 1, count: count - 1 });
             }
             if chunks > 1 {
-                request.items.push_front(WantItem::Part {
-                    entry: first,
-                    first: 1,
-                    count: chunks - 1,
-                });
+                request.items.push_front(WantItem::Part { entry: first, first: 1, count: chunks - 1 });
             }
         }
-        WantItem::Part {
-            entry,
-            first,
-            count,
-        } => {
+        WantItem::Part { entry, first, count } => {
             if count > 1 {
-                request.items.push_front(WantItem::Part {
-                    entry,
-                    first: first + 1,
-                    count: count - 1,
-                });
+                request.items.push_front(WantItem::Part { entry, first: first + 1, count: count - 1 });
             }
         }
     }

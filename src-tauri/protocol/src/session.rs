@@ -49,12 +49,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(now: Duration) -> Self {
-        Outbox {
-            frames: VecDeque::new(),
-            queued: 0,
-            last_said: now,
-            last_heard: now,
-        }
+        Outbox { frames: VecDeque::new(), queued: 0, last_said: now, last_heard: now }
     }
 
     pub(crate) fn push(&mut self, frame: Bytes) {

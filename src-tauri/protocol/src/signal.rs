@@ -69,10 +69,7 @@ pub struct ErrorBody {
 impl ErrorBody {
     /// The body for `code`, with its own sentence.
     pub fn new(code: Code) -> Self {
-        ErrorBody {
-            code,
-            message: code.sentence().to_owned(),
-        }
+        ErrorBody { code, message: code.sentence().to_owned() }
     }
 }
 
@@ -120,11 +117,8 @@ impl Signal {
         match self {
             Signal::Request { .. } => true,
             Signal::Offer { sdp, .. } | Signal::Answer { sdp, .. } => sdp.len() <= MAX_SDP_LEN,
-            Signal::Candidate {
-                candidate, sdp_mid, ..
-            } => {
-                candidate.len() <= MAX_CANDIDATE_LEN
-                    && sdp_mid.as_ref().is_none_or(|mid| mid.len() <= 64)
+            Signal::Candidate { candidate, sdp_mid, .. } => {
+                candidate.len() <= MAX_CANDIDATE_LEN && sdp_mid.as_ref().is_none_or(|mid| mid.len() <= 64)
             }
         }
     }
@@ -239,26 +233,18 @@ mod tests {
         };
         check(ClientMessage::Leave, r#"{"type":"leave"}"#);
         check(
-            ClientMessage::Relay {
-                peer: None,
-                signal: Signal::Request { attempt: 1 },
-            },
+            ClientMessage::Relay { peer: None, signal: Signal::Request { attempt: 1 } },
             r#"{"type":"relay","signal":{"type":"request","attempt":1}}"#,
         );
         check(
-            ClientMessage::Dismiss {
-                peer: PeerId([0; 16]),
-            },
+            ClientMessage::Dismiss { peer: PeerId([0; 16]) },
             r#"{"type":"dismiss","peer":"AAAAAAAAAAAAAAAAAAAAAA"}"#,
         );
         assert_eq!(
             parse::<ClientMessage>(r#"{"type":"authorize","token":"t","x":1}"#),
             Err(Code::RequestInvalid)
         );
-        assert_eq!(
-            parse::<ClientMessage>(&" ".repeat(MAX_MESSAGE_LEN + 1)),
-            Err(Code::RequestInvalid)
-        );
+        assert_eq!(parse::<ClientMessage>(&" ".repeat(MAX_MESSAGE_LEN + 1)), Err(Code::RequestInvalid));
     }
 
     proptest! {

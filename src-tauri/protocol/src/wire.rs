@@ -39,10 +39,7 @@ impl<'a> Reader<'a> {
 
     /// The next `len` bytes.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(WireError::Truncated)?;
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(WireError::Truncated)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -81,11 +78,7 @@ impl<'a> Reader<'a> {
             value |= bits << shift;
             if byte & 0x80 == 0 {
                 // One form a value, so that equal values have equal bytes.
-                return if byte == 0 && shift > 0 {
-                    Err(WireError::Tag)
-                } else {
-                    Ok(value)
-                };
+                return if byte == 0 && shift > 0 { Err(WireError::Tag) } else { Ok(value) };
             }
         }
         Err(WireError::TooLarge)
@@ -127,11 +120,7 @@ impl<'a> Reader<'a> {
 
     /// Succeeds only if nothing is left.
     pub fn end(self) -> Result<(), WireError> {
-        if self.rest.is_empty() {
-            Ok(())
-        } else {
-            Err(WireError::Trailing)
-        }
+        if self.rest.is_empty() { Ok(()) } else { Err(WireError::Trailing) }
     }
 }
 
