@@ -1,1 +1,4 @@
-//! placeholder
+//! The engine: everything a file sharer does behind its surface, without any surface.
+
+pub mod disk;
+pub mod rtc;
