@@ -199,9 +199,11 @@ pub enum ServerMessage {
     SenderAway,
     /// To a receiver: the sender's socket is back.
     SenderBack,
-    /// To a receiver: the share is over or it was let go; the socket closes behind this.
+    /// To a receiver: the share is over or it was let go. To a sender: the share is over, as it asked.
+    /// The socket closes behind this.
     Ended {
-        /// [`Code::ShareEnded`] or [`Code::NotAuthorised`].
+        /// [`Code::ShareEnded`]; [`Code::SenderGone`] when the sender was away for too long; to a receiver
+        /// that the sender let go, [`Code::NotAuthorised`].
         code: Code,
     },
     /// Something was refused; the socket closes behind this.

@@ -1,1 +1,18 @@
-//! placeholder
+//! The server that introduces peers to each other and keeps the queue of each share, as a library.
+//!
+//! It never sees a file, a name or a key, and keeps nothing on disk. `queue` is the pure machine of one
+//! share, `store` keeps the shares behind an interface that several instances can share, `http` and
+//! `socket` are the two ways in, and [`Server`] runs them in any tokio runtime. `docs/signaling.md`
+//! describes what it speaks.
+
+mod config;
+mod http;
+mod mailbox;
+mod queue;
+mod server;
+mod socket;
+mod store;
+mod token;
+
+pub use config::{Config, Limits, Timings};
+pub use server::{Server, ServerError};

@@ -1,0 +1,197 @@
+//! One WebSocket, from its authorisation to its end.
+
+use crate::http::Context;
+use crate::mailbox::{Closing, Delivery, Inbox};
+use crate::queue::Role;
+use crate::store::{Request, Session, Store};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use sluice_protocol::error::Code;
+use sluice_protocol::id::ShareId;
+use sluice_protocol::signal::{self, ClientMessage, ErrorBody, ServerMessage};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+
+/// The close code (RFC 6455 §7.4.2) of a socket whose place a newer one took.
+const REPLACED: u16 = 4001;
+
+// Why the loop ended, and so what the peer is told.
+enum End {
+    Over,
+    Replaced,
+    TooSlow,
+    Refused(Code),
+    TooBig,
+    Stopping,
+    // The peer closed it.
+    Closed,
+    // There is nobody to tell.
+    Lost,
+}
+
+/// Serves `socket` until it, its share or the server ends.
+pub async fn serve<S: Store>(mut socket: WebSocket, share: ShareId, context: &Context<S>) {
+    let end = match authorise(&mut socket, share, context).await {
+        Ok((session, inbox)) => {
+            let end = converse(&mut socket, session, inbox, context).await;
+            context.store.disconnect(session).await;
+            end
+        }
+        Err(end) => end,
+    };
+    close(socket, end, context.timings.write).await;
+}
+
+async fn authorise<S: Store>(
+    socket: &mut WebSocket,
+    share: ShareId,
+    context: &Context<S>,
+) -> Result<(Session, Inbox), End> {
+    let mut stopping = context.stopping.clone();
+    let first = tokio::select! {
+        () = stopped(&mut stopping) => return Err(End::Stopping),
+        first = timeout(context.timings.authorise, next_text(socket)) => first,
+    };
+    let text = first.map_err(|_| End::Refused(Code::NotAuthorised))??;
+    let ClientMessage::Authorize { token } = signal::parse(&text).map_err(End::Refused)? else {
+        return Err(End::Refused(Code::NotAuthorised));
+    };
+    let role = context.signer.check(share, &token).ok_or(End::Refused(Code::NotAuthorised))?;
+    context.store.connect(share, role).await.map_err(End::Refused)
+}
+
+// The next text message; control frames on the way are answered beneath.
+async fn next_text(socket: &mut WebSocket) -> Result<String, End> {
+    loop {
+        if let Some(text) = text_of(socket.recv().await)? {
+            return Ok(text);
+        }
+    }
+}
+
+fn text_of(received: Option<Result<Message, axum::Error>>) -> Result<Option<String>, End> {
+    match received {
+        Some(Ok(Message::Text(text))) => Ok(Some(text.as_str().to_owned())),
+        Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(None),
+        Some(Ok(Message::Binary(_))) => Err(End::Refused(Code::RequestInvalid)),
+        Some(Ok(Message::Close(_))) => Err(End::Closed),
+        None => Err(End::Lost),
+        // Too long, not masked, not UTF-8, cut off: the socket can't be read any further.
+        Some(Err(_)) => Err(End::TooBig),
+    }
+}
+
+async fn converse<S: Store>(
+    socket: &mut WebSocket,
+    session: Session,
+    mut inbox: Inbox,
+    context: &Context<S>,
+) -> End {
+    let timings = &context.timings;
+    let mut stopping = context.stopping.clone();
+    let mut ping = tokio::time::interval_at(Instant::now() + timings.ping, timings.ping);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        let written = tokio::select! {
+            () = stopped(&mut stopping) => return End::Stopping,
+            delivery = inbox.next() => match delivery {
+                Delivery::Message(message) => write(socket, &message, timings.write).await,
+                Delivery::Close(Closing::Over) => return End::Over,
+                Delivery::Close(Closing::Replaced) => return End::Replaced,
+                Delivery::Close(Closing::TooSlow) => return End::TooSlow,
+            },
+            received = socket.recv() => {
+                heard = Instant::now();
+                match text_of(received) {
+                    Ok(None) => Ok(()),
+                    Ok(Some(text)) => handle(&text, session, context).await,
+                    Err(end) => Err(end),
+                }
+            }
+            _ = ping.tick() => {
+                if heard.elapsed() >= timings.idle {
+                    return End::Lost;
+                }
+                send(socket, Message::Ping(Default::default()), timings.write).await
+            }
+        };
+        if let Err(end) = written {
+            return end;
+        }
+    }
+}
+
+async fn handle<S: Store>(text: &str, session: Session, context: &Context<S>) -> Result<(), End> {
+    let refused = Err(End::Refused(Code::RequestInvalid));
+    let message = signal::parse(text).map_err(End::Refused)?;
+    let request = match (session.role, message) {
+        (Role::Sender, ClientMessage::Relay { peer, signal })
+            if peer.is_some() && signal.is_within_limits() =>
+        {
+            context.store.relay(session, peer, signal).await;
+            return Ok(());
+        }
+        (Role::Receiver(_), ClientMessage::Relay { peer: None, signal }) if signal.is_within_limits() => {
+            context.store.relay(session, None, signal).await;
+            return Ok(());
+        }
+        (Role::Receiver(_), ClientMessage::Leave) => Request::Leave,
+        (Role::Sender, ClientMessage::Dismiss { peer }) => Request::Dismiss(peer),
+        (Role::Sender, ClientMessage::End) => Request::End,
+        _ => return refused,
+    };
+    context.store.request(session, request).await;
+    Ok(())
+}
+
+async fn write(socket: &mut WebSocket, message: &ServerMessage, time: Duration) -> Result<(), End> {
+    match serde_json::to_string(message) {
+        Ok(text) => send(socket, Message::Text(text.into()), time).await,
+        Err(_) => Err(End::Refused(Code::ServerFailed)),
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: Message, time: Duration) -> Result<(), End> {
+    match timeout(time, socket.send(message)).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(End::Lost),
+    }
+}
+
+async fn close(mut socket: WebSocket, end: End, time: Duration) {
+    let (code, reason) = match end {
+        End::Lost => return,
+        End::Closed => {
+            // Reading on sends the answer to the peer's close.
+            let _ = timeout(time, socket.recv()).await;
+            return;
+        }
+        End::Over => (close_code::NORMAL, "over"),
+        End::Replaced => (REPLACED, "replaced by a newer socket"),
+        End::TooSlow => (close_code::POLICY, "too slow"),
+        End::TooBig => (close_code::SIZE, "unreadable or too long"),
+        End::Stopping => (close_code::RESTART, "the server restarts"),
+        End::Refused(code) => {
+            let message = ServerMessage::Error(ErrorBody::new(code));
+            if write(&mut socket, &message, time).await.is_err() {
+                return;
+            }
+            (close_code::POLICY, code.as_str())
+        }
+    };
+    let frame = CloseFrame { code, reason: reason.into() };
+    // Until the peer's own close: else what it still sends would reset what it has not read yet.
+    let _ = timeout(time, async {
+        socket.send(Message::Close(Some(frame))).await?;
+        while let Some(Ok(_)) = socket.recv().await {}
+        Ok::<(), axum::Error>(())
+    })
+    .await;
+}
+
+/// Returns when the server stops.
+pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the server is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}

@@ -1,0 +1,278 @@
+//! Whoever else knocks: forgers, garbage, robots, crowds.
+
+use crate::harness::*;
+use futures_util::{SinkExt, StreamExt};
+use sluice_protocol::error::Code;
+use sluice_protocol::id::JoinKey;
+use sluice_protocol::signal::{ClientMessage, MAX_MESSAGE_LEN, ServerMessage, Signal};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+#[tokio::test]
+async fn wrong_proofs_and_unknown_shares_are_refused() {
+    let server = Running::start(|_| {}).await;
+    let share = server.create(1).await.share;
+    server.try_join(share, 1, JoinKey([6; 32])).await.refused(403, Code::NotAuthorised);
+    server.try_join(unknown(), 1, JoinKey([5; 32])).await.refused(404, Code::ShareNotFound);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn forged_swapped_and_missing_tokens_are_refused() {
+    let server = Running::start(|config| {
+        config.timings.authorise = Duration::from_millis(200);
+    })
+    .await;
+    let (share, mut sender) = server.sender(1).await;
+    let ticket = server.join(share, 1).await;
+    sender.expect(&waiting(1)).await;
+
+    let mut forged = ticket.clone().into_bytes();
+    forged[40] = if forged[40] == b'A' { b'B' } else { b'A' };
+    let forged = String::from_utf8(forged).unwrap();
+    for token in ["", "x", &forged, &ticket[..87], &format!("{ticket}A")] {
+        let mut socket = server.authorize(share, token).await;
+        socket.refused(Code::NotAuthorised).await;
+    }
+    // Of another share, and of another server.
+    let mut socket = server.authorize(unknown(), &ticket).await;
+    socket.refused(Code::NotAuthorised).await;
+    let other = Running::start(|config| config.secret = [8; 32]).await;
+    let foreign = other.create(1).await;
+    assert_eq!(foreign.share, share);
+    let mut socket = server.authorize(share, &foreign.token).await;
+    socket.refused(Code::NotAuthorised).await;
+
+    // A ticket opens a receiver's socket, whatever is said on it.
+    let mut receiver = server.authorize(share, &ticket).await;
+    receiver.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
+    receiver.expect(&ServerMessage::Admitted).await;
+    receiver.say(&ClientMessage::End).await;
+    receiver.refused(Code::RequestInvalid).await;
+
+    // Something else first, and nothing at all.
+    let mut socket = server.connect(share).await;
+    socket.say(&ClientMessage::End).await;
+    socket.refused(Code::NotAuthorised).await;
+    let mut socket = server.connect(share).await;
+    socket.refused(Code::NotAuthorised).await;
+
+    sender.expect(&joined(1)).await;
+    sender.expect(&waiting(0)).await;
+    sender.settle().await;
+    other.stop().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_on_a_socket_closes_that_socket_only() {
+    let server = Running::start(|_| {}).await;
+    let (share, mut sender) = server.sender(1).await;
+    let ticket = server.join(share, 1).await;
+    sender.expect(&waiting(1)).await;
+
+    let long = Signal::Offer { attempt: 1, sdp: "x".repeat(17 * 1024) };
+    let long = ClientMessage::Relay { peer: None, signal: long };
+    let texts = [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{\"type\":\"nothing\"}",
+        "{\"type\":\"leave\",\"more\":1}",
+        "{\"type\":\"relay\",\"peer\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"signal\":{\"type\":\"request\",\"attempt\":1}}",
+        "{\"type\":\"authorize\",\"token\":\"x\"}",
+        &"[".repeat(60_000),
+        &serde_json::to_string(&long).unwrap(),
+    ];
+    let binary = Message::binary(vec![0; 100]);
+    let messages = texts.map(Message::text).into_iter().chain([binary]).enumerate();
+    for (round, message) in messages {
+        let mut socket = server.authorize(share, &ticket).await;
+        socket.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
+        socket.expect(&ServerMessage::Admitted).await;
+        if round == 0 {
+            sender.expect(&joined(1)).await;
+            sender.expect(&waiting(0)).await;
+        }
+        socket.send(message).await;
+        socket.refused(Code::RequestInvalid).await;
+    }
+
+    // Too long, also before it is authorised.
+    for authorised in [false, true] {
+        let mut socket = server.connect(share).await;
+        if authorised {
+            let token = ticket.clone();
+            socket.say(&ClientMessage::Authorize { token }).await;
+            socket.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
+            socket.expect(&ServerMessage::Admitted).await;
+        }
+        // The server may close before it has taken all.
+        let _ = socket.0.send(Message::text("x".repeat(1024 * 1024))).await;
+        loop {
+            match patient(socket.0.next()).await {
+                Some(Ok(Message::Close(Some(frame)))) => assert_eq!(frame.code, CloseCode::Size),
+                Some(Ok(other)) => panic!("{other:?}"),
+                Some(Err(_)) | None => break,
+            }
+        }
+    }
+
+    // Not a WebSocket frame at all.
+    let mut socket = server.connect(share).await;
+    let stream = socket.0.get_mut();
+    stream.write_all(&[0xff; 4096]).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = patient(stream.read_to_end(&mut rest)).await;
+
+    sender.settle().await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn garbage_on_http_gets_a_clear_refusal() {
+    let server = Running::start(|config| {
+        config.timings.request = Duration::from_millis(300);
+    })
+    .await;
+    let share = server.create(1).await.share;
+    let join = format!("/api/shares/{share}/receivers");
+    let invalid = Code::RequestInvalid;
+
+    let good = create_body(1);
+    let bad = [
+        "".to_owned(),
+        "{".to_owned(),
+        "[1]".to_owned(),
+        "null".to_owned(),
+        "\u{0}".to_owned(),
+        good.replace("\"slots\":1", "\"slots\":0"),
+        good.replace("\"slots\":1", "\"slots\":101"),
+        good.replace("\"slots\":1", "\"slots\":70000"),
+        good.replace("\"slots\":1", "\"slots\":-1"),
+        good.replace("\"slots\":1", "\"slots\":1,\"more\":1"),
+        good.replace("\"version\":1", "\"version\":\"1\""),
+        good.replace("AQEB", "AQE"),
+        "[".repeat(60_000),
+    ];
+    for body in &bad {
+        for path in ["/api/shares", &join] {
+            server.post(path, body).await.refused(400, invalid);
+        }
+    }
+    server
+        .post("/api/shares", "{\"version\":2,\"unheard_of\":[]}")
+        .await
+        .refused(400, Code::VersionUnsupported);
+    let big = " ".repeat(MAX_MESSAGE_LEN + 1);
+    server.post("/api/shares", &big).await.refused(413, invalid);
+
+    let paths = [
+        "/",
+        "/api",
+        "/api/shares/",
+        "/s",
+        "/s/",
+        "/s/a/b",
+        "/s/../../etc/passwd",
+        "/%00",
+        "/api/shares/%2e%2e/x",
+    ];
+    for path in paths {
+        server.get(path).await.refused(404, invalid);
+    }
+    server.get("/api/shares").await.refused(405, invalid);
+    server.get(&join).await.refused(405, invalid);
+    for id in ["x", "%ff", "AAAAAAAAAAAAAAAAAAAAAA%00", &"A".repeat(5000)] {
+        let path = format!("/api/shares/{id}/receivers");
+        let answer = server.post(&path, "{}").await;
+        assert!((400..500).contains(&answer.status), "{}", answer.head);
+        let path = format!("/api/shares/{id}/socket");
+        let answer = server.get(&path).await;
+        assert!((400..500).contains(&answer.status), "{}", answer.head);
+    }
+    let socket = format!("/api/shares/{share}/socket");
+    server.get(&socket).await.refused(426, invalid);
+    // What a page of another origin could send unasked.
+    let request = format!(
+        "POST /api/shares HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{good}",
+        good.len()
+    );
+    server.http(&request).await.refused(415, invalid);
+
+    // A head, and a body, of which the rest never comes.
+    let answer = server.raw(b"POST /api/shares HTTP/1.1\r\nHo").await;
+    assert!(matches!(answer.status, 0 | 408), "{}", answer.head);
+    let half = "POST /api/shares HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{\"vers";
+    server.http(half).await.refused(408, invalid);
+    // Nothing that is HTTP.
+    let mut state = 1u32;
+    for _ in 0..50 {
+        let bytes: Vec<u8> = (0..3000)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 24) as u8
+            })
+            .collect();
+        let answer = server.raw(&bytes).await;
+        assert!(answer.status < 500, "{}", answer.head);
+    }
+    let answer = server.http(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000))).await;
+    assert!(matches!(answer.status, 0 | 431), "{}", answer.head);
+    assert_eq!(server.get("/livez").await.body, "ok");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn looking_at_the_page_changes_and_reveals_nothing() {
+    let server = Running::start(|_| {}).await;
+    let (share, mut sender) = server.sender(1).await;
+    let known = server.get(&format!("/s/{share}")).await;
+    assert_eq!(known.status, 200);
+    for path in [format!("/s/{}", unknown()), "/s/x".to_owned()] {
+        assert_eq!(server.get(&path).await.body, known.body);
+    }
+    for _ in 0..20 {
+        server.get(&format!("/s/{share}")).await;
+    }
+    // The only slot is still free.
+    let mut receiver = server.receiver(share, 1, 0, 1).await;
+    receiver.expect(&ServerMessage::Admitted).await;
+    sender.expect(&waiting(1)).await;
+
+    for header in [
+        "content-security-policy: default-src 'none'; style-src 'sha256-",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+        "cache-control: no-store",
+        "content-type: text/html; charset=utf-8",
+    ] {
+        assert!(known.head.contains(header), "{header}");
+    }
+    assert!(known.body.contains("sluice receive"));
+    for risky in ["<script", "unsafe-inline", "http:", "https:", "src="] {
+        assert!(!known.body.contains(risky) && !known.head.contains(risky));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn limits_on_shares_and_receivers_hold() {
+    let server = Running::start(|config| {
+        config.limits.shares = 1;
+        config.limits.receivers = 2;
+    })
+    .await;
+    let share = server.create(1).await.share;
+    server.create(1).await;
+    let other = create_body(1).replace("AQEBAQEB", "AgICAgIC");
+    server.post("/api/shares", &other).await.refused(429, Code::ServerFailed);
+    server.join(share, 1).await;
+    server.join(share, 2).await;
+    server.join(share, 2).await;
+    server.try_join(share, 3, JoinKey([5; 32])).await.refused(429, Code::ServerFailed);
+    server.stop().await;
+}
