@@ -81,7 +81,7 @@ async fn garbage_on_a_socket_closes_that_socket_only() {
         "null",
         "[]",
         "{\"type\":\"nothing\"}",
-        "{\"type\":\"leave\",\"more\":1}",
+        "{\"type\":\"dismiss\",\"peer\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"more\":1}",
         "{\"type\":\"relay\",\"peer\":\"AAAAAAAAAAAAAAAAAAAAAA\",\"signal\":{\"type\":\"request\",\"attempt\":1}}",
         "{\"type\":\"authorize\",\"token\":\"x\"}",
         &"[".repeat(60_000),
@@ -208,16 +208,18 @@ async fn garbage_on_http_gets_a_clear_refusal() {
     assert!(matches!(answer.status, 0 | 408), "{}", answer.head);
     let half = "POST /api/shares HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{\"vers";
     server.http(half).await.refused(408, invalid);
-    // Nothing that is HTTP.
+    // Nothing that is HTTP; all at once, as some make the server wait for more.
     let mut state = 1u32;
-    for _ in 0..50 {
-        let bytes: Vec<u8> = (0..3000)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            })
-            .collect();
-        let answer = server.raw(&bytes).await;
+    let mut garbage = || {
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..3000).map(next).collect::<Vec<u8>>()
+    };
+    let knocks: Vec<_> = (0..50).map(|_| garbage()).collect();
+    let knocks = knocks.iter().map(|bytes| server.raw(bytes));
+    for answer in futures_util::future::join_all(knocks).await {
         assert!(answer.status < 500, "{}", answer.head);
     }
     let answer = server.http(&format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000))).await;
@@ -274,5 +276,34 @@ async fn limits_on_shares_and_receivers_hold() {
     server.join(share, 2).await;
     server.join(share, 2).await;
     server.try_join(share, 3, JoinKey([5; 32])).await.refused(429, Code::ServerFailed);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_read_is_closed_and_holds_up_nobody() {
+    let server = Running::start(|config| {
+        config.timings.write = Duration::from_millis(300);
+        config.timings.receiver_grace = Duration::from_millis(100);
+    })
+    .await;
+    let (share, mut sender) = server.sender(2).await;
+    let mut quick = server.receiver(share, 1, 0, 2).await;
+    quick.expect(&ServerMessage::Admitted).await;
+    let slow = server.receiver(share, 2, 0, 2).await;
+    for message in [waiting(1), joined(1), waiting(0), waiting(1), joined(2), waiting(0)] {
+        sender.expect(&message).await;
+    }
+    let sdp = "x".repeat(16 * 1024);
+    let offer = |attempt| Signal::Offer { attempt, sdp: sdp.clone() };
+    // More than the buffers of the kernel and the server hold together.
+    for attempt in 0..1000 {
+        let signal = offer(attempt);
+        sender.say(&ClientMessage::Relay { peer: Some(peer(2)), signal }).await;
+    }
+    let signal = request(1);
+    sender.say(&ClientMessage::Relay { peer: Some(peer(1)), signal: signal.clone() }).await;
+    quick.expect(&ServerMessage::Relay { peer: None, signal }).await;
+    sender.expect(&left(2)).await;
+    drop(slow);
     server.stop().await;
 }
