@@ -4,8 +4,7 @@ use futures_util::{SinkExt, StreamExt};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{JoinKey, OwnerKey, PeerId, ShareId};
 use sluice_protocol::signal::{
-    ClientMessage, CreateShare, ErrorBody, JoinShare, MAX_MESSAGE_LEN, ServerMessage, ShareCreated,
-    ShareJoined, Signal,
+    ClientMessage, CreateShare, ErrorBody, JoinShare, ServerMessage, ShareCreated, ShareJoined, Signal,
 };
 use sluice_server::{Config, Server};
 use std::net::SocketAddr;
@@ -30,6 +29,8 @@ pub struct Running {
 impl Running {
     pub async fn start(adjust: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::new("127.0.0.1:0".parse().unwrap(), [7; 32]);
+        // Some tests stop the server while their clients don't read.
+        config.timings.shutdown = Duration::from_millis(300);
         adjust(&mut config);
         let server = Server::bind(config).await.unwrap();
         let address = server.local_addr();
