@@ -15,35 +15,22 @@ fn json(path: &Path) -> Value {
 /// The folder whose files the build takes as capabilities: tauri-build is silent about a pattern
 /// that matches nothing, and the window could then call everything.
 fn capabilities_folder(build: &str) -> Option<&str> {
-    build
-        .split_once("capabilities_path_pattern(\"./")?
-        .1
-        .split_once("/**/*\"")?
-        .0
-        .into()
+    build.split_once("capabilities_path_pattern(\"./")?.1.split_once("/**/*\"")?.0.into()
 }
 
 fn too_wide(capability: &Value) -> Vec<String> {
     let name = &capability["identifier"];
     let mut complaints = Vec::new();
     let windows = capability["windows"].as_array().unwrap();
-    if windows.is_empty()
-        || windows
-            .iter()
-            .any(|window| window.as_str().unwrap().contains('*'))
-    {
+    if windows.is_empty() || windows.iter().any(|window| window.as_str().unwrap().contains('*')) {
         complaints.push(format!("capability {name} does not name its windows"));
     }
     if !capability["remote"].is_null() {
-        complaints.push(format!(
-            "capability {name} lets a page from elsewhere call in"
-        ));
+        complaints.push(format!("capability {name} lets a page from elsewhere call in"));
     }
     let permissions = capability["permissions"].as_array().unwrap().iter();
     let wide = permissions.filter(|permission| {
-        permission
-            .as_str()
-            .is_some_and(|id| id.starts_with("fs:") || id.starts_with("shell:"))
+        permission.as_str().is_some_and(|id| id.starts_with("fs:") || id.starts_with("shell:"))
     });
     complaints.extend(wide.map(|permission| format!("capability {name} has {permission}")));
     complaints
@@ -58,11 +45,7 @@ fn the_capabilities_that_the_build_looks_for_are_there_and_in_use() {
 
     let found: Vec<&Value> = capabilities.iter().map(|one| &one["identifier"]).collect();
     let config = json(&top().join("tauri.conf.json"));
-    let named: Vec<&Value> = config["app"]["security"]["capabilities"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .collect();
+    let named: Vec<&Value> = config["app"]["security"]["capabilities"].as_array().unwrap().iter().collect();
     assert!(!found.is_empty());
     assert_eq!(found, named);
     holds(capabilities.iter().flat_map(too_wide));
@@ -77,10 +60,7 @@ fn a_capability_that_is_too_wide_is_seen() {
         "permissions": ["core:default", "fs:default", "shell:allow-open"],
     });
     assert_eq!(too_wide(&wide).len(), 4);
-    assert_eq!(
-        capabilities_folder("capabilities_path_pattern(\"./caps/**/*\")"),
-        Some("caps")
-    );
+    assert_eq!(capabilities_folder("capabilities_path_pattern(\"./caps/**/*\")"), Some("caps"));
     assert_eq!(capabilities_folder("fn main() {}"), None);
 }
 
@@ -90,10 +70,5 @@ fn every_icon_that_the_configuration_names_is_there() {
     let icons = config["bundle"]["icon"].as_array().unwrap();
     assert!(icons.len() >= 5);
     let path = |icon: &Value| top().join(icon.as_str().unwrap());
-    holds(
-        icons
-            .iter()
-            .filter(|icon| !path(icon).is_file())
-            .map(|icon| format!("no {icon}")),
-    );
+    holds(icons.iter().filter(|icon| !path(icon).is_file()).map(|icon| format!("no {icon}")));
 }

@@ -6,16 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::holds;
 
 /// Folders that builds and runs fill; nothing in them is ours to keep tidy.
-const MADE: [&str; 8] = [
-    ".git",
-    "target",
-    "gen",
-    "node_modules",
-    "dist",
-    "artifacts",
-    "corpus",
-    "coverage",
-];
+const MADE: [&str; 8] = [".git", "target", "gen", "node_modules", "dist", "artifacts", "corpus", "coverage"];
 
 /// Endings of what people write by hand, and read.
 const CODE: [&str; 7] = ["rs", "ts", "js", "svelte", "css", "html", "sh"];
@@ -32,9 +23,7 @@ pub struct File {
 
 impl File {
     pub fn is(&self, ending: &str) -> bool {
-        Path::new(&self.path)
-            .extension()
-            .is_some_and(|found| found == ending)
+        Path::new(&self.path).extension().is_some_and(|found| found == ending)
     }
 
     fn is_generated(&self) -> bool {
@@ -44,10 +33,7 @@ impl File {
 
 /// The project's top folder.
 pub fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .unwrap()
-        .to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
 /// Every text file below the top, except what builds and runs made.
@@ -76,22 +62,13 @@ fn collect(folder: &Path, within: &str, files: &mut Vec<File>) {
 fn too_long(file: &File) -> Option<String> {
     let lines = file.text.lines().count();
     let counted = CODE.iter().any(|ending| file.is(ending)) && !file.is_generated();
-    (counted && lines > LONGEST)
-        .then(|| format!("{} has {lines} lines: split it by noun", file.path))
+    (counted && lines > LONGEST).then(|| format!("{} has {lines} lines: split it by noun", file.path))
 }
 
 fn names_a_machine(file: &File) -> Option<String> {
-    let homes = [
-        concat!("/ho", "me/"),
-        concat!("/ro", "ot/"),
-        concat!("/Us", "ers/"),
-        concat!("/wo", "rk/"),
-    ];
+    let homes = [concat!("/ho", "me/"), concat!("/ro", "ot/"), concat!("/Us", "ers/"), concat!("/wo", "rk/")];
     let found = homes.into_iter().find(|home| file.text.contains(home))?;
-    Some(format!(
-        "{} names a path of one machine, {found}",
-        file.path
-    ))
+    Some(format!("{} names a path of one machine, {found}", file.path))
 }
 
 /// Links in a page that lead to a file of the project that is not there.
@@ -100,11 +77,7 @@ fn broken_links(file: &File, exists: impl Fn(&Path) -> bool) -> Vec<String> {
         return Vec::new();
     }
     let folder = Path::new(&file.path).parent().unwrap();
-    let targets = file
-        .text
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', '#']).next());
+    let targets = file.text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     targets
         .filter(|target| !target.is_empty() && !target.contains("://"))
         .filter(|target| !exists(&folder.join(target)))
@@ -116,10 +89,7 @@ fn broken_links(file: &File, exists: impl Fn(&Path) -> bool) -> Vec<String> {
 fn no_file_is_too_long_to_read() {
     holds(all().iter().filter_map(too_long));
 
-    let file = |path: &str| File {
-        path: path.into(),
-        text: "line\n".repeat(LONGEST + 1),
-    };
+    let file = |path: &str| File { path: path.into(), text: "line\n".repeat(LONGEST + 1) };
     assert!(too_long(&file("src-tauri/engine/src/long.rs")).is_some());
     assert!(too_long(&file("ui/protocol/bindings/long.ts")).is_none());
 }
@@ -129,41 +99,22 @@ fn no_file_names_a_path_of_one_machine() {
     holds(all().iter().filter_map(names_a_machine));
 
     let text = format!("see {}ana/notes", concat!("/ho", "me/"));
-    assert!(
-        names_a_machine(&File {
-            path: "README.md".into(),
-            text
-        })
-        .is_some()
-    );
+    assert!(names_a_machine(&File { path: "README.md".into(), text }).is_some());
 }
 
 #[test]
 fn every_link_between_pages_leads_somewhere() {
     let top = top();
-    holds(
-        all()
-            .iter()
-            .flat_map(|file| broken_links(file, |path| top.join(path).exists())),
-    );
+    holds(all().iter().flat_map(|file| broken_links(file, |path| top.join(path).exists())));
 
     let text = "[a](there.md#part) [b](gone.md) [c](https://example.org/gone)".into();
-    let page = File {
-        path: "docs/page.md".into(),
-        text,
-    };
+    let page = File { path: "docs/page.md".into(), text };
     let complaints = broken_links(&page, |path| path == Path::new("docs/there.md"));
-    assert_eq!(
-        complaints,
-        ["docs/page.md leads to gone.md, which is not there"]
-    );
+    assert_eq!(complaints, ["docs/page.md leads to gone.md, which is not there"]);
 }
 
 #[test]
 fn the_npm_lock_file_names_no_host() {
     let lock = fs::read_to_string(top().join("ui/package-lock.json")).unwrap();
-    holds(
-        lock.contains("\"resolved\"")
-            .then(|| "ui/package-lock.json has `resolved` lines".into()),
-    );
+    holds(lock.contains("\"resolved\"").then(|| "ui/package-lock.json has `resolved` lines".into()));
 }

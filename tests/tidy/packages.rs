@@ -14,18 +14,9 @@ const MAY_IMPORT: [(&str, &[&str]); 7] = [
     ("sluice-protocol", &[]),
     ("sluice-engine", &["sluice-protocol"]),
     ("sluice-server", &["sluice-protocol"]),
-    (
-        "sluice-cli",
-        &["sluice-protocol", "sluice-engine", "sluice-server"],
-    ),
-    (
-        "sluice-desktop",
-        &["sluice-protocol", "sluice-engine", "sluice-server"],
-    ),
-    (
-        "sluice-tests",
-        &["sluice-protocol", "sluice-engine", "sluice-server"],
-    ),
+    ("sluice-cli", &["sluice-protocol", "sluice-engine", "sluice-server"]),
+    ("sluice-desktop", &["sluice-protocol", "sluice-engine", "sluice-server"]),
+    ("sluice-tests", &["sluice-protocol", "sluice-engine", "sluice-server"]),
     ("xtask", &[]),
 ];
 
@@ -68,12 +59,8 @@ impl Package {
     fn parse(value: &Value) -> Self {
         let names = |for_tests: bool| {
             let dependencies = value["dependencies"].as_array().unwrap();
-            let wanted = dependencies
-                .iter()
-                .filter(|import| (import["kind"] == "dev") == for_tests);
-            wanted
-                .map(|import| import["name"].as_str().unwrap().to_owned())
-                .collect()
+            let wanted = dependencies.iter().filter(|import| (import["kind"] == "dev") == for_tests);
+            wanted.map(|import| import["name"].as_str().unwrap().to_owned()).collect()
         };
         Self {
             name: value["name"].as_str().unwrap().into(),
@@ -98,43 +85,21 @@ impl Package {
 /// Every package of the workspace.
 fn packages() -> Vec<Package> {
     let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--offline",
-            "--format-version=1",
-            "--manifest-path",
-        ])
+        .args(["metadata", "--no-deps", "--offline", "--format-version=1", "--manifest-path"])
         .arg(top().join("Cargo.toml"))
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(Package::parse)
-        .collect()
+    metadata["packages"].as_array().unwrap().iter().map(Package::parse).collect()
 }
 
 fn wrong_way(package: &Package) -> Vec<String> {
     let Some((_, allowed)) = MAY_IMPORT.iter().find(|(name, _)| *name == package.name) else {
-        return vec![format!(
-            "{} has no place in the map of imports",
-            package.name
-        )];
+        return vec![format!("{} has no place in the map of imports", package.name)];
     };
     let ours = |import: &&String| MAY_IMPORT.iter().any(|(name, _)| name == import);
-    let imports = package
-        .imports
-        .iter()
-        .chain(&package.test_imports)
-        .filter(ours);
+    let imports = package.imports.iter().chain(&package.test_imports).filter(ours);
     imports
         .filter(|import| !allowed.contains(&import.as_str()))
         .map(|import| format!("{} must not import {import}", package.name))
@@ -151,10 +116,7 @@ fn strayed(package: &Package) -> Vec<String> {
 }
 
 fn impure(package: &Package) -> Vec<String> {
-    let imports = package
-        .imports
-        .iter()
-        .filter(|_| package.name == "sluice-protocol");
+    let imports = package.imports.iter().filter(|_| package.name == "sluice-protocol");
     imports
         .filter(|import| IMPURE.contains(&import.as_str()))
         .map(|import| format!("{} is pure, and must not import {import}", package.name))
@@ -198,11 +160,7 @@ fn each_heavy_library_has_one_home() {
 
     for (library, home) in KEPT_IN {
         assert!(strayed(&Package::sample(home, &[library])).is_empty());
-        assert_eq!(
-            strayed(&Package::sample("sluice-cli", &[library])).len(),
-            1,
-            "{library}"
-        );
+        assert_eq!(strayed(&Package::sample("sluice-cli", &[library])).len(), 1, "{library}");
     }
 }
 
@@ -210,14 +168,7 @@ fn each_heavy_library_has_one_home() {
 fn the_protocol_has_no_sockets_clock_or_chance() {
     holds(packages().iter().flat_map(impure));
 
-    assert_eq!(
-        impure(&Package::sample(
-            "sluice-protocol",
-            &["sha2", "tokio", "rand"]
-        ))
-        .len(),
-        2
-    );
+    assert_eq!(impure(&Package::sample("sluice-protocol", &["sha2", "tokio", "rand"])).len(), 2);
 }
 
 #[test]
@@ -232,10 +183,7 @@ fn every_package_inherits_the_lints_and_has_the_licence() {
 
 #[test]
 fn the_full_text_of_both_licences_is_there() {
-    for (file, words) in [
-        ("LICENSE-MIT", "MIT License"),
-        ("LICENSE-APACHE", "Version 2.0"),
-    ] {
+    for (file, words) in [("LICENSE-MIT", "MIT License"), ("LICENSE-APACHE", "Version 2.0")] {
         let text = fs::read_to_string(Path::new(&top()).join(file)).unwrap();
         assert!(text.contains(words), "{file}");
     }

@@ -35,16 +35,11 @@ const IMPURE: [&str; 18] = [
 ];
 
 /// Words that leave something for another day.
-const UNFINISHED: [&str; 3] = [
-    concat!("to", "do!"),
-    concat!("unimpl", "emented!"),
-    concat!("#[ig", "nore"),
-];
+const UNFINISHED: [&str; 3] = [concat!("to", "do!"), concat!("unimpl", "emented!"), concat!("#[ig", "nore")];
 
 /// The file without its comments, one string a line.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .map(|line| line.split("//").next().unwrap_or(line))
+    text.lines().map(|line| line.split("//").next().unwrap_or(line))
 }
 
 /// The part of a file above its test module.
@@ -54,11 +49,10 @@ fn without_tests(text: &str) -> &str {
 
 /// Whether `line` has a path into `library`, which is not the tail of a longer path.
 fn speaks_of(line: &str, library: &str) -> bool {
-    line.match_indices(&format!("{library}::"))
-        .any(|(start, _)| {
-            let before = line[..start].chars().next_back();
-            !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
-        })
+    line.match_indices(&format!("{library}::")).any(|(start, _)| {
+        let before = line[..start].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    })
 }
 
 /// `use std::{fs, io}` as `std::fs std::io`, so that a list hides nothing.
@@ -66,9 +60,7 @@ fn spelled_out(line: &str) -> String {
     let Some((_, list)) = line.split_once("use std::{") else {
         return line.to_owned();
     };
-    list.split([',', '}'])
-        .map(|name| format!("std::{} ", name.trim()))
-        .collect()
+    list.split([',', '}']).map(|name| format!("std::{} ", name.trim())).collect()
 }
 
 fn opening(file: &File) -> Option<String> {
@@ -77,12 +69,8 @@ fn opening(file: &File) -> Option<String> {
 }
 
 fn unfinished(file: &File) -> Vec<String> {
-    let found = UNFINISHED
-        .iter()
-        .filter(|word| code(&file.text).any(|line| line.contains(**word)));
-    found
-        .map(|word| format!("{} has {word}", file.path))
-        .collect()
+    let found = UNFINISHED.iter().filter(|word| code(&file.text).any(|line| line.contains(**word)));
+    found.map(|word| format!("{} has {word}", file.path)).collect()
 }
 
 fn spoken_elsewhere(file: &File) -> Vec<String> {
@@ -90,9 +78,7 @@ fn spoken_elsewhere(file: &File) -> Vec<String> {
         code(&file.text).any(|line| speaks_of(line, library))
             && !homes.iter().any(|home| file.path.starts_with(home))
     });
-    elsewhere
-        .map(|(library, _)| format!("{} speaks of {library}", file.path))
-        .collect()
+    elsewhere.map(|(library, _)| format!("{} speaks of {library}", file.path)).collect()
 }
 
 fn impure(file: &File) -> Vec<String> {
@@ -101,29 +87,18 @@ fn impure(file: &File) -> Vec<String> {
         return Vec::new();
     }
     let lines: Vec<String> = code(without_tests(&file.text)).map(spelled_out).collect();
-    let found = IMPURE
-        .iter()
-        .filter(|path| lines.iter().any(|line| line.contains(**path)));
-    found
-        .map(|path| format!("{} reaches for {path}", file.path))
-        .collect()
+    let found = IMPURE.iter().filter(|path| lines.iter().any(|line| line.contains(**path)));
+    found.map(|path| format!("{} reaches for {path}", file.path)).collect()
 }
 
 fn files() -> Vec<File> {
     let files: Vec<File> = all().into_iter().filter(|file| file.is("rs")).collect();
-    assert!(
-        files.len() > 20,
-        "only {} Rust files were found",
-        files.len()
-    );
+    assert!(files.len() > 20, "only {} Rust files were found", files.len());
     files
 }
 
 fn sample(path: &str, text: &str) -> File {
-    File {
-        path: path.into(),
-        text: text.into(),
-    }
+    File { path: path.into(), text: text.into() }
 }
 
 #[test]
@@ -138,10 +113,7 @@ fn nothing_is_left_for_another_day() {
     holds(files().iter().flat_map(unfinished));
 
     for word in UNFINISHED {
-        assert_eq!(
-            unfinished(&sample("a.rs", &format!("fn f() {{ {word} }}"))).len(),
-            1
-        );
+        assert_eq!(unfinished(&sample("a.rs", &format!("fn f() {{ {word} }}"))).len(), 1);
     }
 }
 
@@ -152,10 +124,7 @@ fn a_library_is_spoken_of_only_at_home() {
     for (library, homes) in SPOKEN_IN {
         let text = format!("use {library}::Thing;\n");
         assert!(spoken_elsewhere(&sample(homes[0], &text)).is_empty());
-        assert_eq!(
-            spoken_elsewhere(&sample("src-tauri/cli/src/main.rs", &text)).len(),
-            1
-        );
+        assert_eq!(spoken_elsewhere(&sample("src-tauri/cli/src/main.rs", &text)).len(), 1);
     }
     let innocent = "// webrtc::Thing\nuse crate::webrtc::Thing;\nuse my_tauri::Thing;\n";
     assert!(spoken_elsewhere(&sample("src-tauri/cli/src/main.rs", innocent)).is_empty());
@@ -166,12 +135,9 @@ fn the_protocol_reaches_for_nothing_outside_it() {
     holds(files().iter().flat_map(impure));
 
     let path = "src-tauri/protocol/src/frame.rs";
-    for reach in [
-        "use std::fs;",
-        "use std::{fmt, fs};",
-        "let now = Instant::now();",
-        "use std::net::TcpStream;",
-    ] {
+    for reach in
+        ["use std::fs;", "use std::{fmt, fs};", "let now = Instant::now();", "use std::net::TcpStream;"]
+    {
         assert_eq!(impure(&sample(path, reach)).len(), 1, "{reach}");
     }
     let innocent = "// no std::fs here\n#[cfg(test)]\nmod tests { use std::fs; }";

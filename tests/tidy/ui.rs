@@ -17,9 +17,7 @@ const BACKEND: &str = "ui/app/backend.ts";
 /// What the file imports, as written between the quotes.
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     const WORDS: [&str; 3] = ["import ", "import(", " from "];
-    let lines = text
-        .lines()
-        .filter(|line| WORDS.iter().any(|word| line.contains(word)));
+    let lines = text.lines().filter(|line| WORDS.iter().any(|word| line.contains(word)));
     lines.filter_map(|line| line.split(['\'', '"']).nth(1))
 }
 
@@ -54,25 +52,15 @@ fn wrong_way(file: &File) -> Vec<String> {
 
 fn strayed(file: &File) -> Option<String> {
     let strays = imports(&file.text).any(|import| import.starts_with("@tauri-apps/"));
-    (strays && file.path != BACKEND).then(|| {
-        format!(
-            "{} talks to the desktop shell; only {BACKEND} may",
-            file.path
-        )
-    })
+    (strays && file.path != BACKEND)
+        .then(|| format!("{} talks to the desktop shell; only {BACKEND} may", file.path))
 }
 
 fn files() -> Vec<File> {
     let is_code = |file: &File| file.is("ts") || file.is("svelte");
-    let files: Vec<File> = all()
-        .into_iter()
-        .filter(|file| file.path.starts_with("ui/") && is_code(file))
-        .collect();
-    assert!(
-        files.len() > 3,
-        "only {} files of ui/ were found",
-        files.len()
-    );
+    let files: Vec<File> =
+        all().into_iter().filter(|file| file.path.starts_with("ui/") && is_code(file)).collect();
+    assert!(files.len() > 3, "only {} files of ui/ were found", files.len());
     files
 }
 
@@ -86,10 +74,7 @@ fn rooms_import_each_other_in_one_direction() {
         ("ui/shared/Gate.svelte", "../app/main.ts"),
         ("ui/protocol/frame.ts", "../shared/bytes.ts"),
     ] {
-        let file = |import: &str| File {
-            path: path.into(),
-            text: format!("import x from '{import}';"),
-        };
+        let file = |import: &str| File { path: path.into(), text: format!("import x from '{import}';") };
         assert_eq!(wrong_way(&file(import)).len(), 1, "{path}");
         assert!(wrong_way(&file("./beside.ts")).is_empty(), "{path}");
     }

@@ -11,16 +11,8 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Runs the named targets, or all of them, for [`LONG`] each.
 pub fn fuzz(names: &[String]) -> Result<(), Error> {
-    setup::install(&Needs {
-        apt: &["build-essential"],
-        tools: &["cargo-fuzz"],
-        ..Needs::NOTHING
-    })?;
-    let names = if names.is_empty() {
-        targets()?
-    } else {
-        names.to_vec()
-    };
+    setup::install(&Needs { apt: &["build-essential"], tools: &["cargo-fuzz"], ..Needs::NOTHING })?;
+    let names = if names.is_empty() { targets()? } else { names.to_vec() };
     run_each(&names, LONG)
 }
 
@@ -31,13 +23,8 @@ pub fn run_all(time: Duration) -> Result<(), Error> {
 
 /// The names of all targets.
 fn targets() -> Result<Vec<String>, Error> {
-    let list = Program::cargo()
-        .args(["fuzz", "list", "--fuzz-dir", "tests/fuzz"])
-        .output()?;
-    let names: Vec<String> = String::from_utf8_lossy(&list)
-        .lines()
-        .map(str::to_owned)
-        .collect();
+    let list = Program::cargo().args(["fuzz", "list", "--fuzz-dir", "tests/fuzz"]).output()?;
+    let names: Vec<String> = String::from_utf8_lossy(&list).lines().map(str::to_owned).collect();
     if names.is_empty() {
         return Err(Error::Usage("tests/fuzz has no targets".into()));
     }
@@ -61,14 +48,6 @@ fn run_each(names: &[String], time: Duration) -> Result<(), Error> {
 /// `unsafe` has little use for.
 fn cargo_fuzz(verb: &str) -> Program {
     Program::cargo()
-        .args([
-            "fuzz",
-            verb,
-            "--sanitizer",
-            "none",
-            "--fuzz-dir",
-            "tests/fuzz",
-            "--target-dir",
-        ])
+        .args(["fuzz", verb, "--sanitizer", "none", "--fuzz-dir", "tests/fuzz", "--target-dir"])
         .arg(target().join("fuzz"))
 }

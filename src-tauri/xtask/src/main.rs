@@ -41,24 +41,14 @@ const COMMANDS: [Command; 6] = [
         purpose: "run each fuzz target for a minute",
         work: fuzz::fuzz,
     },
-    Command {
-        name: "fmt",
-        arguments: "",
-        purpose: "format all Rust and all of ui/",
-        work: fmt::fmt,
-    },
+    Command { name: "fmt", arguments: "", purpose: "format all Rust and all of ui/", work: fmt::fmt },
     Command {
         name: "setup",
         arguments: "",
         purpose: "install what `run` and `test` need, and nothing else",
         work: setup::setup,
     },
-    Command {
-        name: "icons",
-        arguments: "",
-        purpose: "draw icons/ anew",
-        work: icons::icons,
-    },
+    Command { name: "icons", arguments: "", purpose: "draw icons/ anew", work: icons::icons },
 ];
 
 fn main() -> ExitCode {
@@ -83,13 +73,7 @@ fn main() -> ExitCode {
 
 fn usage() -> String {
     let mut text = String::from("one of these commands is needed:\n");
-    for Command {
-        name,
-        arguments,
-        purpose,
-        ..
-    } in COMMANDS
-    {
+    for Command { name, arguments, purpose, .. } in COMMANDS {
         let call = format!("{name} {arguments}");
         text.push_str(&format!("  {call:<26} {purpose}\n"));
     }

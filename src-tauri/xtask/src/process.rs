@@ -31,10 +31,7 @@ impl Program {
     pub fn new(name: &str) -> Self {
         let mut command = Command::new(name);
         command.current_dir(root());
-        Self {
-            command,
-            folder: "",
-        }
+        Self { command, folder: "" }
     }
 
     /// The cargo that runs this program.
@@ -85,10 +82,8 @@ impl Program {
 
     /// Runs in the folder that the person stands in, so that their relative paths mean what they say.
     pub fn here(mut self) -> Result<Self, Error> {
-        let here = std::env::current_dir().map_err(|source| Error::File {
-            path: PathBuf::from("."),
-            source,
-        })?;
+        let here =
+            std::env::current_dir().map_err(|source| Error::File { path: PathBuf::from("."), source })?;
         self.command.current_dir(here);
         Ok(self)
     }
@@ -96,20 +91,14 @@ impl Program {
     /// Shows the command, runs it on this terminal, and waits for its end.
     pub fn run(mut self) -> Result<(), Error> {
         println!("$ {self}");
-        let status = self
-            .command
-            .status()
-            .map_err(|source| self.not_started(source))?;
+        let status = self.command.status().map_err(|source| self.not_started(source))?;
         self.judge(status)
     }
 
     /// Runs quietly and returns what the program wrote on standard output.
     pub fn output(mut self) -> Result<Vec<u8>, Error> {
         self.command.stderr(Stdio::inherit());
-        let output = self
-            .command
-            .output()
-            .map_err(|source| self.not_started(source))?;
+        let output = self.command.output().map_err(|source| self.not_started(source))?;
         self.judge(output.status)?;
         Ok(output.stdout)
     }
@@ -117,10 +106,7 @@ impl Program {
     /// What the program answers when asked for its version, or nothing when it isn't there.
     pub fn answer(mut self) -> Option<String> {
         let output = self.command.stderr(Stdio::null()).output().ok()?;
-        output
-            .status
-            .success()
-            .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Becomes the program where the system allows it, so that an interrupt reaches it alone.
@@ -133,21 +119,11 @@ impl Program {
     }
 
     fn judge(&self, status: ExitStatus) -> Result<(), Error> {
-        if status.success() {
-            Ok(())
-        } else {
-            Err(Error::Failed {
-                command: self.to_string(),
-                status,
-            })
-        }
+        if status.success() { Ok(()) } else { Err(Error::Failed { command: self.to_string(), status }) }
     }
 
     fn not_started(&self, source: std::io::Error) -> Error {
-        Error::Start {
-            program: self.command.get_program().to_string_lossy().into_owned(),
-            source,
-        }
+        Error::Start { program: self.command.get_program().to_string_lossy().into_owned(), source }
     }
 }
 

@@ -13,17 +13,12 @@ const LARGE: usize = 64 << 20;
 /// Shares what `arguments` name, or a sample, with the embedded server, until interrupted.
 pub fn run(arguments: &[String]) -> Result<(), Error> {
     setup::install(&Needs::RUN)?;
-    Program::cargo()
-        .args(["build", "--release", "--package", "sluice-cli"])
-        .run()?;
+    Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
 
     let mut paths = Vec::new();
     if arguments.first().is_none_or(|first| first.starts_with('-')) {
         let sample = sample()?;
-        println!(
-            "\nNo path was named: sharing a sample, {}",
-            sample.display()
-        );
+        println!("\nNo path was named: sharing a sample, {}", sample.display());
         paths.push(sample);
     }
     println!(
@@ -33,14 +28,7 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
     );
     let send = Program::cargo()
         .here()?
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--package",
-            "sluice-cli",
-            "--manifest-path",
-        ])
+        .args(["run", "--quiet", "--release", "--package", "sluice-cli", "--manifest-path"])
         .arg(root().join("Cargo.toml"))
         .args(["--", "send"])
         .args(paths)
@@ -63,13 +51,8 @@ fn start(send: Program) -> Result<(), Error> {
 fn sample() -> Result<PathBuf, Error> {
     let top = std::env::temp_dir().join(format!("sluice-sample-{}", std::process::id()));
     folder(&top)?;
-    file(
-        &top.join("Read me first.txt"),
-        b"Shared with Sluice, straight from the disk it lies on.\n",
-    )?;
-    let lines: String = (1..=2_000_u64)
-        .map(|n| format!("{n},{}\n", n * n))
-        .collect();
+    file(&top.join("Read me first.txt"), b"Shared with Sluice, straight from the disk it lies on.\n")?;
+    let lines: String = (1..=2_000_u64).map(|n| format!("{n},{}\n", n * n)).collect();
     file(&top.join("squares.csv"), lines.as_bytes())?;
     let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(LARGE).collect();
     file(&top.join("large.bin"), &pattern)?;
@@ -82,15 +65,9 @@ fn sample() -> Result<PathBuf, Error> {
 }
 
 fn folder(path: &Path) -> Result<(), Error> {
-    fs::create_dir(path).map_err(|source| Error::File {
-        path: path.into(),
-        source,
-    })
+    fs::create_dir(path).map_err(|source| Error::File { path: path.into(), source })
 }
 
 fn file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    fs::write(path, bytes).map_err(|source| Error::File {
-        path: path.into(),
-        source,
-    })
+    fs::write(path, bytes).map_err(|source| Error::File { path: path.into(), source })
 }

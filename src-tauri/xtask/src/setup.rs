@@ -21,16 +21,8 @@ const TOOLS: [Tool; 3] = [
         version: (0, 9, 151),
         features: &["--no-default-features", "--features=default-no-update"],
     },
-    Tool {
-        package: "cargo-deny",
-        version: (0, 20, 2),
-        features: &[],
-    },
-    Tool {
-        package: "cargo-fuzz",
-        version: (0, 13, 2),
-        features: &[],
-    },
+    Tool { package: "cargo-deny", version: (0, 20, 2), features: &[] },
+    Tool { package: "cargo-fuzz", version: (0, 13, 2), features: &[] },
 ];
 
 /// The oldest Node that the packages of `ui/` run on.
@@ -50,18 +42,10 @@ pub struct Needs {
 
 impl Needs {
     /// A start for `..`.
-    pub const NOTHING: Self = Self {
-        apt: &[],
-        components: &[],
-        tools: &[],
-        npm: false,
-    };
+    pub const NOTHING: Self = Self { apt: &[], components: &[], tools: &[], npm: false };
 
     /// To build and start `sluice`.
-    pub const RUN: Self = Self {
-        apt: &["build-essential"],
-        ..Self::NOTHING
-    };
+    pub const RUN: Self = Self { apt: &["build-essential"], ..Self::NOTHING };
 
     /// To build, check and test everything.
     pub const TEST: Self = Self {
@@ -104,18 +88,13 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
 
     install_apt(&apt)?;
     for component in components {
-        Program::new("rustup")
-            .args(["component", "add", component])
-            .run()?;
+        Program::new("rustup").args(["component", "add", component]).run()?;
     }
     for tool in tools {
         install_tool(tool)?;
     }
     if npm {
-        Program::new("npm")
-            .within("ui")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .run()?;
+        Program::new("npm").within("ui").args(["ci", "--no-audit", "--no-fund"]).run()?;
     }
     Ok(())
 }
@@ -130,15 +109,8 @@ fn missing_apt(packages: &[&'static str]) -> Vec<&'static str> {
     if packages.is_empty() {
         return Vec::new();
     }
-    if Program::new("dpkg-query")
-        .args(["--version"])
-        .answer()
-        .is_none()
-    {
-        println!(
-            "This system has no apt. Make sure that what these hold is there: {}",
-            packages.join(" ")
-        );
+    if Program::new("dpkg-query").args(["--version"]).answer().is_none() {
+        println!("This system has no apt. Make sure that what these hold is there: {}", packages.join(" "));
         return Vec::new();
     }
     let is_missing = |package: &&str| {
@@ -160,26 +132,15 @@ fn install_apt(packages: &[&str]) -> Result<(), Error> {
             .map(|apt| apt.args(["--quiet", "--option=DPkg::Lock::Timeout=300", verb]))
     };
     apt("update")?.run()?;
-    apt("install")?
-        .args(["--yes", "--no-install-recommends"])
-        .args(packages)
-        .run()
+    apt("install")?.args(["--yes", "--no-install-recommends"]).args(packages).run()
 }
 
 fn missing_components(components: &[&'static str]) -> Vec<&'static str> {
     let command = |component: &str| {
-        if component == "rustfmt" {
-            "fmt"
-        } else {
-            "clippy"
-        }
+        if component == "rustfmt" { "fmt" } else { "clippy" }
     };
-    let is_missing = |component: &&str| {
-        Program::cargo()
-            .args([command(component), "--version"])
-            .answer()
-            .is_none()
-    };
+    let is_missing =
+        |component: &&str| Program::cargo().args([command(component), "--version"]).answer().is_none();
     components.iter().copied().filter(is_missing).collect()
 }
 
@@ -192,11 +153,7 @@ fn missing_tools(packages: &[&str]) -> Vec<&'static Tool> {
             .and_then(|answer| version_in(&answer))
             .is_none_or(|version| version < tool.version)
     };
-    TOOLS
-        .iter()
-        .filter(|tool| packages.contains(&tool.package))
-        .filter(is_missing)
-        .collect()
+    TOOLS.iter().filter(|tool| packages.contains(&tool.package)).filter(is_missing).collect()
 }
 
 /// Builds a tool with the optimiser off: these run for seconds and would compile for many minutes.
@@ -233,14 +190,9 @@ fn require_node() -> Result<(), Error> {
 /// Whether `npm ci` has not run since the lock file last changed.
 fn npm_is_stale() -> bool {
     let changed = |path: &str| -> Option<SystemTime> {
-        fs::metadata(root().join(path))
-            .and_then(|file| file.modified())
-            .ok()
+        fs::metadata(root().join(path)).and_then(|file| file.modified()).ok()
     };
-    match (
-        changed("ui/node_modules/.package-lock.json"),
-        changed("ui/package-lock.json"),
-    ) {
+    match (changed("ui/node_modules/.package-lock.json"), changed("ui/package-lock.json")) {
         (Some(installed), Some(locked)) => installed < locked,
         _ => true,
     }
@@ -248,15 +200,13 @@ fn npm_is_stale() -> bool {
 
 /// The first `1.2.3` in what a program says of itself.
 fn version_in(answer: &str) -> Option<(u32, u32, u32)> {
-    answer
-        .split(|c: char| c.is_whitespace() || c == '-')
-        .find_map(|word| {
-            let mut numbers = word.trim_start_matches('v').splitn(3, '.').map(str::parse);
-            match (numbers.next(), numbers.next(), numbers.next()) {
-                (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Some((major, minor, patch)),
-                _ => None,
-            }
-        })
+    answer.split(|c: char| c.is_whitespace() || c == '-').find_map(|word| {
+        let mut numbers = word.trim_start_matches('v').splitn(3, '.').map(str::parse);
+        match (numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Some((major, minor, patch)),
+            _ => None,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -267,10 +217,7 @@ mod tests {
     fn finds_the_version_in_what_programs_say() {
         let cases = [
             ("v20.20.2\n", Some((20, 20, 2))),
-            (
-                "cargo-nextest 0.9.151 (abc 2026-10-01)\nrelease: 0.9.151\n",
-                Some((0, 9, 151)),
-            ),
+            ("cargo-nextest 0.9.151 (abc 2026-10-01)\nrelease: 0.9.151\n", Some((0, 9, 151))),
             ("cargo-deny 0.20.2\n", Some((0, 20, 2))),
             ("tool 1.2.3-beta\n", Some((1, 2, 3))),
             ("no such command\n", None),

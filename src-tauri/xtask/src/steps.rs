@@ -13,10 +13,7 @@ pub struct Steps {
 impl Steps {
     /// None done yet; the clock runs.
     pub fn start() -> Self {
-        Self {
-            started: Instant::now(),
-            done: Vec::new(),
-        }
+        Self { started: Instant::now(), done: Vec::new() }
     }
 
     /// Announces and does one step.
@@ -31,10 +28,7 @@ impl Steps {
     ) -> Result<(), Error> {
         println!("\n==> {name}");
         let started = Instant::now();
-        work().map_err(|source| Error::Step {
-            name: name.into(),
-            source: Box::new(source),
-        })?;
+        work().map_err(|source| Error::Step { name: name.into(), source: Box::new(source) })?;
         let took = started.elapsed();
         println!("<== {name}: {}", clock(took));
         self.done.push((name, took));
@@ -43,17 +37,9 @@ impl Steps {
 
     /// One line: how many steps passed, how long all took, and each.
     pub fn summary(&self) -> String {
-        let each: Vec<String> = self
-            .done
-            .iter()
-            .map(|(name, took)| format!("{name} {}", clock(*took)))
-            .collect();
-        format!(
-            "{} steps passed in {} ({})",
-            self.done.len(),
-            clock(self.started.elapsed()),
-            each.join(", ")
-        )
+        let each: Vec<String> =
+            self.done.iter().map(|(name, took)| format!("{name} {}", clock(*took))).collect();
+        format!("{} steps passed in {} ({})", self.done.len(), clock(self.started.elapsed()), each.join(", "))
     }
 }
 
@@ -76,16 +62,10 @@ mod tests {
         let mut steps = Steps::start();
         steps.step("first", || Ok(())).unwrap();
 
-        let failure = steps
-            .step("second", || Err(Error::Usage("broken".into())))
-            .unwrap_err();
+        let failure = steps.step("second", || Err(Error::Usage("broken".into()))).unwrap_err();
 
         assert_eq!(failure.to_string(), "step `second` failed: broken");
-        assert!(
-            steps
-                .summary()
-                .starts_with("1 steps passed in 0:00 (first 0:00)")
-        );
+        assert!(steps.summary().starts_with("1 steps passed in 0:00 (first 0:00)"));
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::steps::Steps;
 /// How long each fuzz target runs here; `cargo xtask fuzz` runs them longer.
 const FUZZ: Duration = Duration::from_secs(5);
 
+/// The one package of ours outside the workspace.
+const FUZZ_MANIFEST: &str = "tests/fuzz/Cargo.toml";
+
 /// Checks and tests the whole project; with filters, only runs the Rust tests that they name.
 pub fn test(filters: &[String]) -> Result<(), Error> {
     let mut steps = Steps::start();
@@ -20,9 +23,7 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
         return steps.step("nextest", || nextest(filters));
     }
 
-    steps.step("rustfmt", || {
-        Program::cargo().args(["fmt", "--all", "--check"]).run()
-    })?;
+    steps.step("rustfmt", rustfmt)?;
     steps.step("ui lint", || npm("lint"))?;
     steps.step("ui check", || npm("check"))?;
     steps.step("ui test", || npm("test"))?;
@@ -31,46 +32,35 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     steps.step("deny", deny)?;
     steps.step("clippy", clippy)?;
     steps.step("fuzz", || fuzz::run_all(FUZZ))?;
-    steps.step("doc tests", || {
-        Program::cargo()
-            .args(["test", "--workspace", "--doc"])
-            .run()
-    })?;
+    steps.step("doc tests", || Program::cargo().args(["test", "--workspace", "--doc"]).run())?;
     steps.step("nextest", || nextest(&[]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
 }
 
 fn npm(script: &str) -> Result<(), Error> {
-    Program::new("npm")
-        .within("ui")
-        .args(["run", "--silent", script])
-        .run()
+    Program::new("npm").within("ui").args(["run", "--silent", script]).run()
+}
+
+fn rustfmt() -> Result<(), Error> {
+    Program::cargo().args(["fmt", "--all", "--check"]).run()?;
+    Program::cargo().args(["fmt", "--manifest-path", FUZZ_MANIFEST, "--check"]).run()
 }
 
 /// Licences, bans and sources; not advisories, whose database is on a host that may be out of reach.
 fn deny() -> Result<(), Error> {
+    let check = ["check", "licenses", "bans", "sources"];
+    Program::cargo().arg("deny").args(check).run()?;
     Program::cargo()
-        .args(["deny", "check", "licenses", "bans", "sources"])
+        .args(["deny", "--manifest-path", FUZZ_MANIFEST, "--config", "deny.toml"])
+        .args(check)
         .run()
 }
 
 fn clippy() -> Result<(), Error> {
-    Program::cargo()
-        .args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ])
-        .run()
+    Program::cargo().args(["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]).run()
 }
 
 fn nextest(filters: &[String]) -> Result<(), Error> {
-    Program::cargo()
-        .args(["nextest", "run", "--workspace"])
-        .args(filters)
-        .run()
+    Program::cargo().args(["nextest", "run", "--workspace"]).args(filters).run()
 }
