@@ -2,7 +2,7 @@
 
 use crate::error::Code;
 use crate::frame::MAX_CONTROL_LEN;
-use crate::manifest::{MAX_ENTRIES, MAX_PAGE_LEN, Totals, Unreadable};
+use crate::manifest::{MAX_PAGE_ENTRIES, MAX_PAGE_LEN, Totals, Unreadable};
 use crate::wire::{Reader, WireError, Writer};
 use bytes::Bytes;
 
@@ -17,7 +17,8 @@ pub enum WantItem {
     Whole {
         /// The first entry.
         first: u32,
-        /// How many entries, at least 1.
+        /// How many entries, 1 to [`MAX_PAGE_ENTRIES`]: a run never leaves its page, and skipping entries without
+        /// content is work that no credit limits.
         count: u32,
     },
     /// Some chunks of one file.
@@ -249,10 +250,7 @@ impl SenderMessage {
             },
             2 => SenderMessage::Totals(Totals {
                 pages: reader.varint32()?,
-                entries: match reader.varint()? {
-                    entries if entries > u64::from(MAX_ENTRIES) => return Err(WireError::TooLarge),
-                    entries => entries,
-                },
+                entries: reader.varint()?,
                 bytes: reader.varint()?,
                 unreadable: reader.varint()?,
                 complete: reader.flag()?,
@@ -303,10 +301,11 @@ fn decode_items(reader: &mut Reader<'_>) -> Result<Vec<WantItem>, WireError> {
             },
             _ => return Err(WireError::Tag),
         };
-        let (first, count) = match item {
-            WantItem::Whole { first, count } | WantItem::Part { first, count, .. } => (first, count),
+        let (first, count, most) = match item {
+            WantItem::Whole { first, count } => (first, count, MAX_PAGE_ENTRIES as u32),
+            WantItem::Part { first, count, .. } => (first, count, u32::MAX),
         };
-        if count == 0 || first.checked_add(count).is_none() {
+        if count == 0 || count > most || first.checked_add(count).is_none() {
             return Err(WireError::TooLarge);
         }
         items.push(item);

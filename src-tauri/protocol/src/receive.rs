@@ -15,10 +15,11 @@ use crate::crypto::{FileCipher, Forged, Key, TAG_LEN};
 use crate::error::Code;
 use crate::frame::{self, Kind, RecordHeader, RecordReader};
 use crate::handshake::{Context, ControlChannel, Initiator};
-use crate::manifest::{Entry, Totals, decode_page};
+use crate::manifest::{Entry, MAX_ENTRIES, Totals, decode_page};
 use crate::session::{Outbox, SessionError};
 use crate::{chunk_count, chunk_len};
 use bytes::{Bytes, BytesMut};
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -86,7 +87,6 @@ pub enum ReceiveEvent {
 }
 
 /// A chunk as it came, with what it takes to open it.
-#[derive(Debug)]
 pub struct SealedChunk {
     /// Which chunk of which entry this claims to be; it is the one that was asked for.
     pub header: RecordHeader,
@@ -95,6 +95,12 @@ pub struct SealedChunk {
     // Shared by the chunks of a file: its expanded key is a kilobyte.
     cipher: Arc<FileCipher>,
     sealed: BytesMut,
+}
+
+impl std::fmt::Debug for SealedChunk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SealedChunk").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 impl SealedChunk {
@@ -133,6 +139,7 @@ struct Open {
     next_request: u32,
     expected: VecDeque<Expected>,
     cipher: Option<(u32, u32, Arc<FileCipher>)>,
+    received: u64,
     written: u64,
     durable: (u64, u64),
     granted: u64,
@@ -193,8 +200,9 @@ impl ReceiveSession {
                 Ok(())
             }
             (State::Open(mut open), Kind::Control) => {
-                let message = open.open_control(&body)?;
-                let result = open.handle_control(message, &mut self.events, &mut self.outbox);
+                let result = open.open_control(&body).and_then(|message| {
+                    open.handle_control(message, &mut self.events, &mut self.outbox)
+                });
                 self.state = State::Open(open);
                 result
             }
@@ -203,18 +211,19 @@ impl ReceiveSession {
                 self.state = State::Open(open);
                 result
             }
-            (State::Finishing(mut open), Kind::Control) => match open.open_control(&body)? {
-                SenderMessage::DoneHeard => {
-                    self.events.push_back(ReceiveEvent::Done);
-                    self.state = State::Done;
-                    Ok(())
+            (State::Finishing(mut open), Kind::Control) => {
+                let message = open.open_control(&body);
+                self.state = State::Finishing(open);
+                match message? {
+                    SenderMessage::DoneHeard => {
+                        self.events.push_back(ReceiveEvent::Done);
+                        self.state = State::Done;
+                        Ok(())
+                    }
+                    SenderMessage::Bye { code } => Err(SessionError::new(code)),
+                    _ => Ok(()),
                 }
-                SenderMessage::Bye { code } => Err(SessionError::new(code)),
-                _ => {
-                    self.state = State::Finishing(open);
-                    Ok(())
-                }
-            },
+            }
             (State::Done, _) => {
                 self.state = State::Done;
                 Ok(())
@@ -261,7 +270,7 @@ impl ReceiveSession {
     /// Ends the session from this side; the goodbye is queued.
     pub fn close(&mut self, code: Code) {
         if let State::Open(open) | State::Finishing(open) = &mut self.state {
-            self.outbox.clear();
+            self.outbox.drop_content();
             self.outbox.push_control(&mut open.channel, &ReceiverMessage::Bye { code }.encode());
         }
         if !matches!(self.state, State::Done) {
@@ -336,6 +345,7 @@ impl Open {
             next_request: 0,
             expected: VecDeque::new(),
             cipher: None,
+            received: 0,
             written: 0,
             durable: (0, 0),
             granted: 0,
@@ -362,10 +372,12 @@ impl Open {
             }
             SenderMessage::Totals(totals) => {
                 // What was once announced stays announced.
-                if self.totals.complete || totals.pages < self.totals.pages {
+                let shrinks = self.totals.complete || totals.pages < self.totals.pages;
+                if shrinks || totals.entries > u64::from(MAX_ENTRIES) {
                     return Err(SessionError::new(Code::ManifestInvalid));
                 }
                 self.totals = totals;
+                self.check_complete()?;
                 events.push_back(ReceiveEvent::Totals(totals));
                 self.finish_check(events);
             }
@@ -405,11 +417,23 @@ impl Open {
         self.next_entry = u32::try_from(entries.len())
             .ok()
             .and_then(|count| first_entry.checked_add(count))
-            .filter(|&next| next <= crate::manifest::MAX_ENTRIES)
+            .filter(|&next| next <= MAX_ENTRIES)
             .ok_or(invalid)?;
+        self.check_complete()?;
         self.unplanned.push_back((first_entry, entries.iter().map(Entry::size).collect()));
         events.push_back(ReceiveEvent::Page { first_entry, entries });
         Ok(())
+    }
+
+    // A complete manifest has the pages and the entries that its last word says.
+    fn check_complete(&self) -> Result<(), SessionError> {
+        let (pages, entries) = (self.pages_received, u64::from(self.next_entry));
+        let wrong = match pages.cmp(&self.totals.pages) {
+            Ordering::Less => entries > self.totals.entries,
+            Ordering::Equal => entries != self.totals.entries,
+            Ordering::Greater => true,
+        };
+        if self.totals.complete && wrong { Err(SessionError::new(Code::ManifestInvalid)) } else { Ok(()) }
     }
 
     fn handle_data(
@@ -421,6 +445,10 @@ impl Open {
         while !body.is_empty() {
             if let Some(header) = self.reader.read_header(&mut body)? {
                 self.check_expected(header)?;
+                self.received += u64::from(header.len);
+                if self.received > self.granted {
+                    return Err(SessionError::new(Code::FrameInvalid));
+                }
             }
             if let Some(record) = self.reader.read_body(&mut body) {
                 let unexpected = SessionError::new(Code::ChunkUnexpected);

@@ -399,7 +399,7 @@ impl SendSession {
     /// Ends the session from this side; the goodbye is queued.
     pub fn close(&mut self, code: Code) {
         if let State::Open(open) = &mut self.state {
-            self.outbox.clear();
+            self.outbox.drop_content();
             self.outbox.push_control(&mut open.channel, &SenderMessage::Bye { code }.encode());
         }
         if !matches!(self.state, State::Done) {
@@ -440,8 +440,9 @@ impl SendSession {
             self.close(Code::Stalled);
             return Err(SessionError::new(Code::Stalled));
         }
+        let alive = self.outbox.must_say_something(now);
         if let State::Open(open) = &mut self.state
-            && self.outbox.must_say_something(now)
+            && alive
         {
             self.outbox.push_control(&mut open.channel, &SenderMessage::Alive.encode());
         }

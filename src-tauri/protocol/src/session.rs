@@ -73,10 +73,11 @@ impl Outbox {
         Some(frame)
     }
 
-    // Content that was queued before a failure is of no use to anyone.
-    pub(crate) fn clear(&mut self) {
-        self.frames.clear();
-        self.queued = 0;
+    // Content that was queued before a failure is of no use to anyone. Control messages stay: they are sealed in
+    // their order, and one left out would make forgeries of all that follow.
+    pub(crate) fn drop_content(&mut self) {
+        self.frames.retain(|frame| frame.first() != Some(&Kind::Data.to_byte()));
+        self.queued = self.frames.iter().map(Bytes::len).sum();
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -95,12 +96,13 @@ impl Outbox {
         now >= self.last_heard + STALLED_AFTER
     }
 
-    // True once a period; the caller then queues its word.
+    // True at most once a period; the caller then queues its word. Frames that wait for the channel are word enough.
     pub(crate) fn must_say_something(&mut self, now: Duration) -> bool {
-        let due = self.frames.is_empty() && now >= self.last_said + ALIVE_AFTER;
-        if due {
-            self.last_said = now;
+        if now < self.last_said + ALIVE_AFTER {
+            return false;
         }
-        due
+        // The period starts anew in either case, or the driver would be woken for it again at once.
+        self.last_said = now;
+        self.frames.is_empty()
     }
 }
