@@ -477,3 +477,45 @@ fn is_zero(bytes: &[u8]) -> bool {
     let (head, rest) = bytes.as_chunks::<64>();
     rest.iter().all(|byte| *byte == 0) && head.iter().all(|block| *block == [0; 64])
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use sluice_protocol::manifest::{Entry, EntryKind, Mtime};
+    use sluice_protocol::path::RelPath;
+
+    #[test]
+    fn a_full_disk_keeps_what_is_verified() {
+        let temp = tempfile::tempdir().unwrap();
+        let open = || Destination::open(temp.path(), ShareId([1; 16]), [2; 16], Options::default()).unwrap();
+        let size = 3 * u64::from(CHUNK_SIZE);
+        let entry = Entry {
+            path: RelPath::parse("file").unwrap(),
+            kind: EntryKind::File { size, executable: false },
+            mtime: Mtime::default(),
+        };
+        let chunk = vec![7; CHUNK_SIZE as usize];
+        let mut destination = open();
+        destination.plan(0, vec![entry.clone()]).unwrap();
+        destination.write(0, 0, &chunk, false).unwrap();
+        // The device that is always full stands in for the partial.
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        destination.current.as_mut().unwrap().file = Arc::new(full);
+        let error = destination.write(0, 1, &chunk, false).unwrap_err();
+        assert_eq!(error.code(), Code::DiskFull);
+        destination.finish(false).unwrap();
+        let plan = open().plan(0, vec![entry]).unwrap();
+        assert_eq!(plan.wants[0].ranges, vec![1..3]);
+        assert_eq!(plan.have_bytes, u64::from(CHUNK_SIZE));
+    }
+
+    #[test]
+    fn a_quota_is_a_full_disk_and_a_read_only_one_is_gone() {
+        let code = |errno: rustix::io::Errno| DiskError::writing(Path::new("/x"), errno.into()).code();
+        assert_eq!(code(rustix::io::Errno::NOSPC), Code::DiskFull);
+        assert_eq!(code(rustix::io::Errno::DQUOT), Code::DiskFull);
+        assert_eq!(code(rustix::io::Errno::ROFS), Code::DestinationGone);
+        assert_eq!(code(rustix::io::Errno::IO), Code::DiskFailed);
+    }
+}

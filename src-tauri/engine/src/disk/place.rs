@@ -61,6 +61,8 @@ pub(super) enum Found {
     Nothing,
     /// A regular file of this size and time.
     Same,
+    /// A folder, which nothing replaces.
+    Folder,
     /// Anything else.
     Other,
 }
@@ -74,7 +76,11 @@ pub(super) fn find(dir: &Dir, name: &str, item: &Item) -> io::Result<Found> {
                 && meta
                     .modified()
                     .is_ok_and(|time| super::file::same_time(mtime_of(time.into_std()), item.mtime));
-            Ok(if same { Found::Same } else { Found::Other })
+            Ok(match same {
+                true => Found::Same,
+                false if meta.is_dir() => Found::Folder,
+                false => Found::Other,
+            })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
         Err(error) => Err(error),

@@ -15,6 +15,9 @@ use sluice_protocol::ranges::Ranges;
 use std::io;
 use std::sync::Arc;
 
+// Bytes of records that wait for the next batch; a share may hold a million folders and no file.
+const MAX_RECORDS: usize = 256 * 1024;
+
 // Where an entry will be written.
 enum Spot {
     Free(String),
@@ -42,6 +45,9 @@ impl Destination {
             told.counts.count(report);
         }
         drop(told);
+        if self.batch.records.len() >= MAX_RECORDS {
+            self.submit()?;
+        }
         Ok(plan)
     }
 
@@ -94,11 +100,15 @@ impl Destination {
         let folder = self.tree.parent(path, &mut plan.reports)?;
         let plain = written(last_name(path), self.options.platform).into_owned();
         let spot = self
-            .spot(&folder, &plain, |name| match folder.dir.symlink_metadata(name) {
+            .spot(&plain, |name| match folder.dir.symlink_metadata(name) {
                 Ok(meta) => {
                     let same = meta.is_symlink()
                         && folder.dir.read_link_contents(name).is_ok_and(|found| found.as_os_str() == target);
-                    Ok(if same { Found::Same } else { Found::Other })
+                    Ok(match same {
+                        true => Found::Same,
+                        false if meta.is_dir() => Found::Folder,
+                        false => Found::Other,
+                    })
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Found::Nothing),
                 Err(error) => Err(error),
@@ -157,14 +167,14 @@ impl Destination {
         }
         let plain = item.name.clone();
         let spot = self
-            .spot(&folder, &plain, |name| find(&folder.dir, name, &item))
+            .spot(&plain, |name| find(&folder.dir, name, &item))
             .map_err(|error| self.tree.failure(&folder.place(&plain), error))?;
         match spot {
             Spot::Free(name) => {
                 renamed(plan, &item.path, &folder, &name);
                 item.name = name;
                 if item.size == 0 {
-                    self.make_empty(&folder, &item)
+                    self.make_empty(&folder, &mut item)
                         .map_err(|error| self.tree.failure(&folder.place(&item.name), error))?;
                     have(plan, 0);
                 } else {
@@ -172,7 +182,10 @@ impl Destination {
                 }
             }
             Spot::Identical => {
-                skip(plan, &item.path, Skip::Identical);
+                // An empty one says nothing that a person could miss.
+                if item.size > 0 {
+                    skip(plan, &item.path, Skip::Identical);
+                }
                 have(plan, item.size);
             }
             Spot::Taken => skip(plan, &item.path, Skip::Exists),
@@ -292,35 +305,37 @@ impl Destination {
         self.syncer.append(&record)
     }
 
-    fn make_empty(&mut self, folder: &Folder, item: &Item) -> io::Result<()> {
+    fn make_empty(&mut self, folder: &Arc<Folder>, item: &mut Item) -> io::Result<()> {
         let partial = partial_name(&self.prefix, Key::of(&item.path));
         let file = super::place::create(&folder.dir, &partial, item.executable)?;
         let _ = set_mtime(&file, item.mtime);
         drop(file);
-        put(folder, &partial, &item.name, self.options.conflict)?;
-        Record::Commit { item: item.clone(), again: false }.write(&mut self.batch.records);
+        match put(folder, &partial, &item.name, self.options.conflict) {
+            Ok(()) => Record::Commit { item: item.clone(), again: false }.write(&mut self.batch.records),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.rename_whole(item, folder, &partial)?;
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     }
 
     // The name under which an entry is written, as the conflict option says.
-    fn spot(
-        &self,
-        _folder: &Folder,
-        plain: &str,
-        mut look: impl FnMut(&str) -> io::Result<Found>,
-    ) -> io::Result<Spot> {
+    fn spot(&self, plain: &str, mut look: impl FnMut(&str) -> io::Result<Found>) -> io::Result<Spot> {
         let found = look(plain)?;
         match (found, self.options.conflict) {
-            (Found::Nothing, _) | (_, Conflict::Overwrite) => Ok(Spot::Free(plain.to_owned())),
+            (Found::Nothing, _) | (Found::Same | Found::Other, Conflict::Overwrite) => {
+                Ok(Spot::Free(plain.to_owned()))
+            }
             (Found::Same, _) => Ok(Spot::Identical),
-            (Found::Other, Conflict::Skip) => Ok(Spot::Taken),
-            (Found::Other, Conflict::Rename) => {
+            (Found::Other | Found::Folder, Conflict::Skip) => Ok(Spot::Taken),
+            (Found::Other, Conflict::Rename) | (Found::Folder, _) => {
                 let mut same = false;
                 let name = next_name(plain, self.options.platform, |name| {
                     let found = look(name)?;
                     // A run that was killed before it could journal this one made it.
                     same = found == Found::Same;
-                    Ok(found != Found::Other)
+                    Ok(matches!(found, Found::Nothing | Found::Same))
                 })?;
                 Ok(if same { Spot::Identical } else { Spot::Free(name) })
             }
