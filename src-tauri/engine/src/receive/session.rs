@@ -1,0 +1,408 @@
+//! One connection of a download: the receiving session, its channel and the disk thread, joined.
+
+use super::writer::{Answer, Order, Tally, Writer};
+use super::{Download, Line, News};
+use crate::disk::Summary;
+use crate::error::EngineError;
+use crate::event::ReceiveEvent;
+use crate::peering::Peering;
+use crate::rtc::{MessageSink, MessageSource};
+use bytes::Bytes;
+use sluice_protocol::error::Code;
+use sluice_protocol::handshake::{Context, binding};
+use sluice_protocol::manifest::{Entry, EntryKind, Totals};
+use sluice_protocol::receive::{ReceiveConfig, ReceiveEvent as SessionEvent, ReceiveSession, Want};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+const GOODBYE: Duration = Duration::from_secs(1);
+// How long the sender's "heard" is worth waiting for, once everything is durable.
+const LAST_WORD: Duration = Duration::from_secs(3);
+const NEWS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// How a connection ended.
+pub(super) enum Outcome {
+    /// Everything chosen is durable.
+    Done(Summary),
+    /// Trying again can't help.
+    Fatal(EngineError),
+    /// It may work the next time. `opened` tells whether the sender was reached.
+    Lost { code: Code, opened: bool },
+}
+
+/// A connection of a download, and what it knows of the share.
+pub(super) struct Receiving {
+    session: ReceiveSession,
+    peering: Peering,
+    events: mpsc::Sender<ReceiveEvent>,
+    listing: bool,
+    epoch: Instant,
+    opened: bool,
+    offered: Option<Totals>,
+    offered_told: Option<Totals>,
+    pages_planned: u32,
+    chosen: (u64, u64),
+    have: (u64, u64),
+    received: u64,
+    // What was durable when this connection began, and is counted in `have`.
+    durable_before: (u64, u64),
+    told: Option<ReceiveEvent>,
+}
+
+// Why the loop of a connection ends before its time.
+enum Stop {
+    Session(Code),
+    Fatal(EngineError),
+    Finished(Summary),
+}
+
+impl From<EngineError> for Stop {
+    fn from(error: EngineError) -> Self {
+        Stop::Fatal(error)
+    }
+}
+
+impl Receiving {
+    /// Starts a session over `peering`.
+    ///
+    /// # Errors
+    /// The disk's, or that there is no randomness.
+    pub(super) async fn new(download: &mut Download, peering: Peering) -> Result<Self, EngineError> {
+        let mut durable_before = (0, 0);
+        if let Some(writer) = &mut download.writer {
+            writer.restart().await?;
+            let durable = writer.durable();
+            durable_before = (durable.bytes, durable.entries);
+        }
+        let fingerprints = peering.fingerprints()?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| EngineError::detailed(Code::NoConnection, error))?;
+        let config = ReceiveConfig {
+            context: Context {
+                share: download.options.link.share,
+                psk: download.psk.clone(),
+                binding: binding(&fingerprints.0, &fingerprints.1),
+            },
+            sender: download.options.link.sender,
+            name: download.options.name.clone(),
+            seed,
+        };
+        Ok(Receiving {
+            session: ReceiveSession::new(&config, Duration::ZERO),
+            peering,
+            events: download.events.clone(),
+            listing: download.listing,
+            epoch: Instant::now(),
+            opened: false,
+            offered: None,
+            offered_told: None,
+            pages_planned: 0,
+            chosen: (0, 0),
+            have: (0, 0),
+            received: 0,
+            durable_before,
+            told: None,
+        })
+    }
+
+    /// Runs until everything is received or the connection is of no more use. The writer is given back unless
+    /// it has done its work or failed.
+    pub(super) async fn run(
+        mut self,
+        line: &mut Line,
+        writer: &mut Option<Writer>,
+        tally: &mut Tally,
+        cancel: &CancellationToken,
+    ) -> Outcome {
+        let stop = self.serve(line, writer, tally, cancel).await;
+        let outcome = match stop {
+            Stop::Finished(summary) => {
+                self.say_done().await;
+                Outcome::Done(tally.complete(summary))
+            }
+            Stop::Session(code) if can_retry(code) => Outcome::Lost { code, opened: self.opened },
+            Stop::Session(code) => Outcome::Fatal(code.into()),
+            Stop::Fatal(error) => {
+                self.session.close(error.code());
+                Outcome::Fatal(error)
+            }
+        };
+        let farewell = async {
+            while let Some(message) = self.session.poll_message(self.epoch.elapsed()) {
+                self.peering.sink.send(message).await?;
+            }
+            self.peering.sink.flushed().await
+        };
+        let _ = timeout(GOODBYE, farewell).await;
+        self.peering.close().await;
+        outcome
+    }
+
+    async fn serve(
+        &mut self,
+        line: &mut Line,
+        writer: &mut Option<Writer>,
+        tally: &mut Tally,
+        cancel: &CancellationToken,
+    ) -> Stop {
+        let mut pending: Option<Bytes> = None;
+        let mut news = interval(NEWS_INTERVAL);
+        news.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if let Err(stop) = self.handle_events(writer).await {
+                return stop;
+            }
+            if pending.is_none() {
+                pending = self.session.poll_message(self.epoch.elapsed());
+            }
+            let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
+            let step = tokio::select! {
+                sent = self.peering.sink.send(pending.clone().unwrap_or_default()), if pending.is_some() => {
+                    pending = None;
+                    sent.map_err(|_| Stop::Session(Code::PeerLeft))
+                }
+                message = self.peering.source.recv() => match message {
+                    Some(message) => self
+                        .session
+                        .handle_message(&message, self.epoch.elapsed())
+                        .map_err(|error| Stop::Session(error.code)),
+                    None => Err(Stop::Session(Code::PeerLeft)),
+                },
+                answer = next_answer(writer) => self.handle_answer(answer, writer, tally).await,
+                () = sleep_until(deadline.unwrap_or(self.epoch)), if deadline.is_some() => {
+                    self.session.handle_timeout(self.epoch.elapsed()).map_err(|error| Stop::Session(error.code))
+                }
+                _ = news.tick() => {
+                    self.tell_progress(writer.as_ref()).await;
+                    Ok(())
+                }
+                event = line.next() => match event {
+                    News::Told(Some(event)) => {
+                        let _ = self.events.send(event).await;
+                        Ok(())
+                    }
+                    // The channel needs no server; it only ends when the share does.
+                    News::Told(None) | News::Trouble(_) => Ok(()),
+                    News::Over(error) => Err(Stop::Fatal(error)),
+                },
+                () = self.peering.attempt.lost() => Err(Stop::Session(Code::PeerLeft)),
+                () = cancel.cancelled() => Err(Stop::Fatal(Code::Interrupted.into())),
+            };
+            if let Err(stop) = step {
+                return stop;
+            }
+        }
+    }
+
+    async fn handle_events(&mut self, writer: &mut Option<Writer>) -> Result<(), Stop> {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                SessionEvent::Opened { name } => {
+                    self.opened = true;
+                    let path = self.peering.path().await;
+                    let _ = self.events.send(ReceiveEvent::Connected { name, path }).await;
+                }
+                SessionEvent::Totals(totals) => {
+                    self.offered = Some(totals);
+                    if let Some(writer) = writer {
+                        writer.order(Order::Totals(totals.bytes));
+                    }
+                }
+                SessionEvent::Page { first_entry, entries } => match writer {
+                    Some(writer) => writer.order(Order::Page { first_entry, entries }),
+                    None => {
+                        for entry in &entries {
+                            let _ = self.events.send(listed(entry)).await;
+                        }
+                        self.session.handle_plan(&[]);
+                    }
+                },
+                SessionEvent::Chunk(chunk) => {
+                    self.received += u64::from(chunk.header.len);
+                    if let Some(writer) = writer {
+                        writer.order(Order::Chunk(chunk));
+                    }
+                }
+                SessionEvent::EntryFailed { entry, failure } => {
+                    if let Some(writer) = writer {
+                        writer.order(Order::Failed { entry, code: failure.code() });
+                    }
+                }
+                SessionEvent::AllReceived => {
+                    self.tell_progress(writer.as_ref()).await;
+                    match writer {
+                        Some(writer) => writer.order(Order::Finish { complete: true }),
+                        None => return Err(Stop::Finished(Summary::default())),
+                    }
+                }
+                SessionEvent::Done => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_answer(
+        &mut self,
+        answer: Option<Answer>,
+        writer: &mut Option<Writer>,
+        tally: &mut Tally,
+    ) -> Result<(), Stop> {
+        match answer {
+            Some(Answer::Planned(plan)) => {
+                self.pages_planned += 1;
+                self.chosen.0 += plan.chosen_bytes;
+                self.chosen.1 += plan.chosen_entries;
+                self.have.0 += plan.have_bytes;
+                self.have.1 += plan.have_entries;
+                let wants: Vec<Want> = plan
+                    .wants
+                    .into_iter()
+                    .map(|want| Want { entry: want.entry, ranges: want.ranges })
+                    .collect();
+                self.session.handle_plan(&wants);
+                self.tell_reports(plan.reports, tally).await;
+            }
+            Some(Answer::Written(bytes)) => {
+                let (durable_bytes, durable_entries) = self.durable(writer.as_ref());
+                self.session.handle_progress(bytes, durable_bytes, durable_entries, self.epoch.elapsed());
+            }
+            Some(Answer::Reports(reports)) => self.tell_reports(reports, tally).await,
+            Some(Answer::Forged) => return Err(Stop::Fatal(Code::ChunkForged.into())),
+            Some(Answer::Finished(summary)) => {
+                *writer = None;
+                return Err(Stop::Finished(summary));
+            }
+            Some(Answer::Failed(error)) => {
+                *writer = None;
+                return Err(Stop::Fatal(error.into()));
+            }
+            Some(Answer::Restarted) => {}
+            None => {
+                *writer = None;
+                return Err(Stop::Fatal(Code::DiskFailed.into()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_reports(&self, reports: Vec<crate::disk::Report>, tally: &mut Tally) {
+        for report in reports {
+            if tally.take(&report) {
+                let _ = self.events.send(ReceiveEvent::Report(report)).await;
+            }
+        }
+    }
+
+    // Bytes and entries of what is chosen that are durable by now.
+    fn durable(&self, writer: Option<&Writer>) -> (u64, u64) {
+        let now = writer.map(Writer::durable).unwrap_or_default();
+        (
+            self.have.0 + now.bytes.saturating_sub(self.durable_before.0),
+            self.have.1 + now.entries.saturating_sub(self.durable_before.1),
+        )
+    }
+
+    async fn tell_progress(&mut self, writer: Option<&Writer>) {
+        if self.offered != self.offered_told
+            && let Some(totals) = self.offered
+        {
+            self.offered_told = self.offered;
+            let offered = ReceiveEvent::Offered {
+                entries: totals.entries,
+                bytes: totals.bytes,
+                unreadable: totals.unreadable,
+                complete: totals.complete,
+            };
+            let _ = self.events.send(offered).await;
+        }
+        if self.listing || self.pages_planned == 0 {
+            return;
+        }
+        let (durable_bytes, entries) = self.durable(writer);
+        let complete = self.offered.is_some_and(|totals| totals.complete && totals.pages == self.pages_planned);
+        let progress = ReceiveEvent::Progress {
+            bytes: (self.have.0 + self.received).min(self.chosen.0),
+            durable_bytes,
+            entries,
+            total_bytes: self.total_bytes(),
+            total_entries: self.total_entries(),
+            complete,
+        };
+        if self.told.as_ref() != Some(&progress) {
+            self.told = Some(progress.clone());
+            let _ = self.events.send(progress).await;
+        }
+    }
+
+    // Until every page is planned, what is offered is the better guess of what is chosen.
+    fn total_bytes(&self) -> u64 {
+        match self.offered {
+            Some(totals) if totals.pages > self.pages_planned => totals.bytes.max(self.chosen.0),
+            _ => self.chosen.0,
+        }
+    }
+
+    fn total_entries(&self) -> u64 {
+        match self.offered {
+            Some(totals) if totals.pages > self.pages_planned => totals.entries.max(self.chosen.1),
+            _ => self.chosen.1,
+        }
+    }
+
+    // Everything is safe; whether the sender hears of it changes nothing about that.
+    async fn say_done(&mut self) {
+        if self.listing {
+            self.session.close(Code::PeerLeft);
+            return;
+        }
+        self.session.handle_all_durable(self.chosen.0, self.chosen.1);
+        let heard = async {
+            loop {
+                while let Some(message) = self.session.poll_message(self.epoch.elapsed()) {
+                    if self.peering.sink.send(message).await.is_err() {
+                        return;
+                    }
+                }
+                let Some(message) = self.peering.source.recv().await else { return };
+                if self.session.handle_message(&message, self.epoch.elapsed()).is_err() {
+                    return;
+                }
+                while let Some(event) = self.session.poll_event() {
+                    if matches!(event, SessionEvent::Done) {
+                        return;
+                    }
+                }
+            }
+        };
+        let _ = timeout(LAST_WORD, heard).await;
+    }
+}
+
+async fn next_answer(writer: &mut Option<Writer>) -> Option<Answer> {
+    match writer {
+        Some(writer) => writer.answer().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn listed(entry: &Entry) -> ReceiveEvent {
+    let kind = match entry.kind {
+        EntryKind::File { .. } => "file",
+        EntryKind::Directory => "directory",
+        EntryKind::Symlink { .. } => "symlink",
+        EntryKind::Unreadable(_) => "unreadable",
+    };
+    ReceiveEvent::Entry {
+        path: entry.path.to_string(),
+        kind,
+        size: entry.size(),
+        mtime: entry.mtime.seconds,
+    }
+}
+
+// Tampering, a wrong link and another version stay what they are; losses pass.
+fn can_retry(code: Code) -> bool {
+    matches!(code, Code::PeerLeft | Code::Stalled | Code::NoConnection | Code::Interrupted | Code::DiskFailed)
+}

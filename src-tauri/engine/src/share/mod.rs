@@ -1,0 +1,338 @@
+//! A share at its sender: keeps it open at the server and serves every receiver that comes.
+
+mod peer;
+
+use crate::config::ShareOptions;
+use crate::disk::Catalog;
+use crate::error::EngineError;
+use crate::event::ShareEvent;
+use crate::identity::Identity;
+use crate::limit::RateLimit;
+use crate::rtc::RtcConfig;
+use crate::signaling::{Role, Signaling, SignalingEvent};
+use peer::{PeerEvent, PeerTask};
+use sluice_protocol::VERSION;
+use sluice_protocol::crypto::{self, Key};
+use sluice_protocol::error::Code;
+use sluice_protocol::handshake::SenderKeys;
+use sluice_protocol::id::{PeerId, ShareId};
+use sluice_protocol::link::Link;
+use sluice_protocol::manifest::Totals;
+use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, Signal};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+
+// A server that is just being started deserves a moment.
+const FIRST_CONTACT: Duration = Duration::from_secs(10);
+const FAREWELL: Duration = Duration::from_secs(2);
+const NEWS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What all receivers of a share are served from.
+struct Source {
+    share: ShareId,
+    name: String,
+    psk: Key,
+    keys: SenderKeys,
+    catalog: Catalog,
+    limit: RateLimit,
+    rtc: RtcConfig,
+}
+
+/// A running share. Dropping it stops it as [`Share::leave`] does, without waiting.
+pub struct Share {
+    link: Link,
+    orders: mpsc::Sender<Order>,
+    refused: oneshot::Receiver<EngineError>,
+}
+
+enum Order {
+    End(oneshot::Sender<()>),
+    Leave(oneshot::Sender<()>),
+}
+
+impl Share {
+    /// Opens the share at its server and starts to serve it; the tree is walked meanwhile.
+    ///
+    /// # Errors
+    /// [`Code::SourceMissing`] for a path that isn't there; the server's refusal, or that it can't be reached
+    /// within ten seconds.
+    pub async fn start(
+        options: ShareOptions,
+        identity: &Identity,
+        events: mpsc::Sender<ShareEvent>,
+    ) -> Result<Share, EngineError> {
+        let keys = SenderKeys::from_private(identity.keys_private);
+        let share = identity.owner_key.share_id();
+        let link = Link {
+            server: options.server.clone(),
+            share,
+            secret: identity.secret.clone(),
+            sender: keys.hash(),
+            password: options.password.is_some(),
+        };
+        let paths = options.paths.clone();
+        let (secret, password) = (identity.secret.clone(), options.password.clone());
+        let prepare = move || {
+            let catalog = Catalog::walk(&paths)?;
+            Ok::<_, EngineError>((catalog, crypto::psk(&secret, share, password.as_deref())))
+        };
+        let (catalog, psk) = blocking(prepare).await??;
+        let name = options.name.clone().unwrap_or_else(|| default_name(&options));
+        let create = CreateShare {
+            version: VERSION,
+            owner_key: identity.owner_key.clone(),
+            join_hash: link.join_key().hash(),
+            slots: options.slots,
+        };
+        let mut signaling = Signaling::open(options.server.clone(), Role::Owner(create))?;
+        first_contact(&mut signaling).await?;
+        let shared = ShareEvent::Shared {
+            link: link.to_web(),
+            deep_link: link.to_deep(),
+            share,
+            name: name.clone(),
+        };
+        // The surface may have gone already; then nobody needs to be told.
+        let _ = events.send(shared).await;
+        let (orders, to_do) = mpsc::channel(4);
+        let (refuse, refused) = oneshot::channel();
+        let limit = RateLimit::new(options.limit);
+        let source = Arc::new(Source { share, name, psk, keys, catalog, limit, rtc: options.rtc });
+        let (peer_events, from_peers) = mpsc::channel(256);
+        let desk = Desk { source, signaling, events, peers: HashMap::new(), peer_events, lost: false };
+        tokio::spawn(desk.run(from_peers, to_do, refuse));
+        Ok(Share { link, orders, refused })
+    }
+
+    /// The share's link.
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Waits until the server refuses the share for good, and says why.
+    pub async fn ended(&mut self) -> EngineError {
+        match (&mut self.refused).await {
+            Ok(error) => error,
+            Err(_) => Code::ShareEnded.into(),
+        }
+    }
+
+    /// Ends the share for everyone: the link is dead until the same identity opens it again.
+    pub async fn end(self) {
+        self.order(Order::End).await;
+    }
+
+    /// Stops without ending the share: receivers keep what they have and may go on when it starts again.
+    pub async fn leave(self) {
+        self.order(Order::Leave).await;
+    }
+
+    async fn order(self, order: impl FnOnce(oneshot::Sender<()>) -> Order) {
+        let (done, wait) = oneshot::channel();
+        if self.orders.send(order(done)).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+fn default_name(options: &ShareOptions) -> String {
+    let first = options.paths.first().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
+    let name = first.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    match (name, options.paths.len()) {
+        (Some(name), 0 | 1) => name,
+        (Some(name), count) => format!("{name} and {} more", count - 1),
+        (None, _) => "files".to_owned(),
+    }
+}
+
+async fn first_contact(signaling: &mut Signaling) -> Result<(), EngineError> {
+    let deadline = Instant::now() + FIRST_CONTACT;
+    let mut last = EngineError::from(Code::ServerUnreachable);
+    loop {
+        match timeout_at(deadline, signaling.next()).await {
+            Ok(Some(SignalingEvent::Up)) => return Ok(()),
+            Ok(Some(SignalingEvent::Down(error))) => last = error,
+            Ok(Some(SignalingEvent::Refused(error))) => return Err(error),
+            Ok(Some(SignalingEvent::Message(_))) => {}
+            Ok(None) | Err(_) => return Err(last),
+        }
+    }
+}
+
+/// Runs blocking work on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| EngineError::detailed(Code::DiskFailed, error))
+}
+
+// The task that owns a share: one closed set of inputs, one place where peers come and go.
+struct Desk {
+    source: Arc<Source>,
+    signaling: Signaling,
+    events: mpsc::Sender<ShareEvent>,
+    peers: HashMap<PeerId, PeerTask>,
+    peer_events: mpsc::Sender<(PeerId, u32, PeerEvent)>,
+    lost: bool,
+}
+
+impl Desk {
+    async fn run(
+        mut self,
+        mut from_peers: mpsc::Receiver<(PeerId, u32, PeerEvent)>,
+        mut orders: mpsc::Receiver<Order>,
+        refuse: oneshot::Sender<EngineError>,
+    ) {
+        let mut totals = self.source.catalog.watch();
+        let mut news = interval(NEWS_INTERVAL);
+        news.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = None;
+        loop {
+            tokio::select! {
+                event = self.signaling.next() => match event {
+                    Some(SignalingEvent::Refused(error)) => {
+                        let _ = refuse.send(error);
+                        return;
+                    }
+                    Some(event) => self.handle_signaling(event).await,
+                    None => return,
+                },
+                Some((peer, attempt, event)) = from_peers.recv() => self.handle_peer(peer, attempt, event).await,
+                _ = news.tick(), if told.is_none_or(|told: Totals| !told.complete) => {
+                    let now = *totals.borrow_and_update();
+                    if told != Some(now) {
+                        told = Some(now);
+                        self.tell(walked(now)).await;
+                    }
+                }
+                order = orders.recv() => {
+                    self.farewell(order, &mut from_peers).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, event: ShareEvent) {
+        // A surface that is gone needs no news, and the share goes on without one.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn handle_signaling(&mut self, event: SignalingEvent) {
+        match event {
+            SignalingEvent::Up => {
+                if std::mem::take(&mut self.lost) {
+                    self.tell(ShareEvent::ServerBack).await;
+                }
+            }
+            SignalingEvent::Down(error) => {
+                if !std::mem::replace(&mut self.lost, true) {
+                    self.tell(ShareEvent::ServerLost { code: error.code() }).await;
+                }
+            }
+            SignalingEvent::Message(message) => self.handle_message(message).await,
+            SignalingEvent::Refused(_) => {}
+        }
+    }
+
+    async fn handle_message(&mut self, message: ServerMessage) {
+        match message {
+            ServerMessage::Opened { waiting, .. } | ServerMessage::Waiting { count: waiting } => {
+                self.tell(ShareEvent::Waiting { count: waiting }).await;
+            }
+            ServerMessage::Joined { peer } => self.tell(ShareEvent::ReceiverJoined { receiver: peer }).await,
+            ServerMessage::Left { peer } => {
+                // A transfer that still runs is worth more than the server's view of it.
+                if self.peers.get(&peer).is_some_and(|task| !task.is_open()) {
+                    self.peers.remove(&peer);
+                }
+                self.tell(ShareEvent::ReceiverLeft { receiver: peer }).await;
+            }
+            ServerMessage::Relay { peer: Some(peer), signal: Signal::Request { attempt } } => {
+                let source = self.source.clone();
+                let task =
+                    PeerTask::spawn(source, peer, attempt, self.signaling.sender(), self.peer_events.clone());
+                self.peers.insert(peer, task);
+            }
+            ServerMessage::Relay { peer: Some(peer), signal } => {
+                if let Some(task) = self.peers.get(&peer) {
+                    task.handle_signal(signal);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn handle_peer(&mut self, receiver: PeerId, attempt: u32, event: PeerEvent) {
+        // News of a connection that was replaced meanwhile is old.
+        let Some(task) = self.peers.get_mut(&receiver).filter(|task| task.attempt() == attempt) else { return };
+        let event = match event {
+            PeerEvent::Opened { name, path } => {
+                task.set_open();
+                ShareEvent::ReceiverConnected { receiver, name, path }
+            }
+            PeerEvent::Progress { bytes, entries } => ShareEvent::ReceiverProgress { receiver, bytes, entries },
+            PeerEvent::EntryFailed { path, code } => ShareEvent::EntryFailed { receiver, path, code },
+            PeerEvent::Done { bytes, entries } => ShareEvent::ReceiverDone { receiver, bytes, entries },
+            PeerEvent::Over(None) => {
+                self.peers.remove(&receiver);
+                return;
+            }
+            PeerEvent::Over(Some(code)) => {
+                self.peers.remove(&receiver);
+                ShareEvent::ReceiverLost { receiver, code }
+            }
+        };
+        self.tell(event).await;
+    }
+
+    // Says goodbye to every receiver and to the server, within bounds.
+    async fn farewell(
+        &mut self,
+        order: Option<Order>,
+        from_peers: &mut mpsc::Receiver<(PeerId, u32, PeerEvent)>,
+    ) {
+        let deadline = Instant::now() + FAREWELL;
+        let (code, done) = match order {
+            Some(Order::End(done)) => (Code::ShareEnded, Some(done)),
+            Some(Order::Leave(done)) => (Code::PeerLeft, Some(done)),
+            None => (Code::PeerLeft, None),
+        };
+        for task in self.peers.values() {
+            task.close(code);
+        }
+        while !self.peers.is_empty() {
+            let Ok(Some((peer, attempt, event))) = timeout_at(deadline, from_peers.recv()).await else { break };
+            self.handle_peer(peer, attempt, event).await;
+        }
+        if code == Code::ShareEnded {
+            let _ = self.signaling.sender().send(ClientMessage::End).await;
+            // The server closes the socket when it has heard.
+            while let Ok(Some(event)) = timeout_at(deadline, self.signaling.next()).await {
+                if !matches!(event, SignalingEvent::Message(_)) {
+                    break;
+                }
+            }
+        }
+        self.tell(ShareEvent::Ended).await;
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+}
+
+fn walked(totals: Totals) -> ShareEvent {
+    ShareEvent::Walked {
+        entries: totals.entries,
+        bytes: totals.bytes,
+        unreadable: totals.unreadable,
+        complete: totals.complete,
+    }
+}
+
+type TotalsWatch = watch::Receiver<Totals>;
