@@ -13,9 +13,8 @@ use bytes::{Bytes, BytesMut};
 use clap::Parser;
 use serde::{Deserialize, Serialize};
 use sluice_engine::rtc::{
-    Candidate, ChannelReceiver, ChannelSender, Connection, ConnectionEvent, ConnectionEvents,
-    InFlightBudget, MESSAGE_SIZE, MessageSink, MessageSource, RtcConfig, SocketBuffers,
-    default_bind,
+    Candidate, ChannelReceiver, ChannelSender, Connection, ConnectionEvent, ConnectionEvents, InFlightBudget,
+    MESSAGE_SIZE, MessageSink, MessageSource, RtcConfig, SocketBuffers, default_bind,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -55,10 +54,7 @@ impl Options {
     fn config(&self) -> RtcConfig {
         let mut config = RtcConfig {
             // Loopback alone: the numbers are for one machine, whatever else it is wired to.
-            bind: default_bind(true)
-                .into_iter()
-                .filter(|address| address.starts_with("127."))
-                .collect(),
+            bind: default_bind(true).into_iter().filter(|address| address.starts_with("127.")).collect(),
             reactor_threads: self.reactor_threads,
             enlarge_buffers: !self.plain_sockets,
             ..RtcConfig::default()
@@ -96,10 +92,8 @@ impl Usage {
     fn now() -> Self {
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
         // Fields 14 and 15, user and system ticks of 10 ms, counted after the bracketed name.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_whitespace().collect())
-            .unwrap_or_default();
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status
@@ -152,10 +146,8 @@ async fn main() -> Outcome<()> {
     }
     let before = Usage::now();
     let start = Instant::now();
-    let tasks: Vec<_> = peers
-        .into_iter()
-        .map(|peer| tokio::spawn(send(peer, options.clone(), start)))
-        .collect();
+    let tasks: Vec<_> =
+        peers.into_iter().map(|peer| tokio::spawn(send(peer, options.clone(), start))).collect();
     let mut ends = Vec::new();
     for task in tasks {
         ends.push(task.await??);
@@ -175,11 +167,7 @@ async fn main() -> Outcome<()> {
         cpu_seconds_sender: after.cpu_seconds - before.cpu_seconds,
         cpu_seconds_receivers: ends.iter().map(|(_, usage)| usage.cpu_seconds).sum(),
         peak_rss_kib_sender: after.peak_rss_kib,
-        peak_rss_kib_receiver_max: ends
-            .iter()
-            .map(|(_, usage)| usage.peak_rss_kib)
-            .max()
-            .unwrap_or(0),
+        peak_rss_kib_receiver_max: ends.iter().map(|(_, usage)| usage.peak_rss_kib).max().unwrap_or(0),
         socket_receive_buffer: SocketBuffers::granted().receive,
     };
     println!("{}", serde_json::to_string(&report)?);
@@ -217,23 +205,14 @@ async fn connect(options: &Options, config: &RtcConfig) -> Outcome<Peer> {
     let Line::Ready = read(&mut lines).await? else {
         return Err("the receiver said something else than ready".into());
     };
-    Ok(Peer {
-        child,
-        stdin,
-        lines,
-        connection,
-        sender,
-        _rest: (receiver, events),
-    })
+    Ok(Peer { child, stdin, lines, connection, sender, _rest: (receiver, events) })
 }
 
 /// Sends all bytes to one peer; returns the seconds until its word that it has them.
 async fn send(mut peer: Peer, options: Options, start: Instant) -> Outcome<(f64, Usage)> {
     let mut left = options.bytes;
     while left > 0 {
-        let length = usize::try_from(left)
-            .unwrap_or(usize::MAX)
-            .min(options.message);
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(options.message);
         // A fresh buffer each time, as a reader of files would hand over.
         let message = BytesMut::zeroed(length).freeze();
         peer.sender.send(message).await?;
@@ -270,11 +249,7 @@ async fn receive(options: &Options) -> Outcome<()> {
         received += message.len() as u64;
     }
     let after = Usage::now();
-    say(&Line::Done(Usage {
-        cpu_seconds: after.cpu_seconds - before.cpu_seconds,
-        ..after
-    }))
-    .await?;
+    say(&Line::Done(Usage { cpu_seconds: after.cpu_seconds - before.cpu_seconds, ..after })).await?;
     // The sender closes; until then what it still wants acknowledged is.
     while receiver.recv().await.is_some() {}
     Ok(())

@@ -4,6 +4,10 @@
 //! Ends only offer, answer and trickle candidates here; who they are is settled by the caller's
 //! own handshake, which binds the [`Fingerprints`]. A transfer can stall for good while the
 //! connection seems alive, so callers watch [`Progress`] and build a new one.
+//!
+//! Measured with `examples/bare_channel` on two busy cores, loopback, 64 KiB messages: one peer 124 to
+//! 139 MB/s (40 without the large socket buffers; 58 with messages of 16 KiB), twenty 223 to 227 MB/s
+//! (172 with 512 KiB in flight each), slowest/fastest 1.03; 10 MiB of memory a receiver, 13 to 30 a sender.
 
 mod channel;
 mod connection;
