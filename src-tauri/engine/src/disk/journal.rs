@@ -3,7 +3,7 @@
 use super::error::DiskError;
 use super::file::read_full_at;
 use super::record::{HEADER_LEN, Item, Key, PREFIX_LEN, Record, header, scan, split_prefix};
-use cap_fs_ext::{FollowSymlinks, MetadataExt, OpenOptionsFollowExt};
+use cap_fs_ext::{FollowSymlinks, OpenOptionsFollowExt};
 use cap_std::fs::{Dir, OpenOptions};
 use sluice_protocol::id::ShareId;
 use sluice_protocol::manifest::Mtime;
@@ -100,7 +100,9 @@ fn open_file(root: &Dir, name: &str) -> io::Result<File> {
     Ok(root.open_with(name, &options)?.into_std())
 }
 
+#[cfg(unix)]
 fn is_named(root: &Dir, name: &str, file: &File) -> io::Result<bool> {
+    use cap_fs_ext::MetadataExt;
     let named = match root.symlink_metadata(name) {
         Ok(named) => named,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -108,6 +110,11 @@ fn is_named(root: &Dir, name: &str, file: &File) -> io::Result<bool> {
     };
     let open = cap_std::fs::Metadata::from_file(file)?;
     Ok(named.ino() == open.ino() && named.dev() == open.dev())
+}
+
+#[cfg(not(unix))]
+fn is_named(root: &Dir, name: &str, _file: &File) -> io::Result<bool> {
+    root.try_exists(name)
 }
 
 fn free_name(root: &Dir, name: &str) -> io::Result<String> {

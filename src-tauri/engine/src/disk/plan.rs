@@ -37,7 +37,7 @@ impl Destination {
         let mut plan = Plan::default();
         for (number, entry) in (first_entry..).zip(entries) {
             if self.choice.takes(self.options.only.as_ref(), entry.path.as_str()) {
-                self.plan_entry(number, entry, &mut plan)?;
+                self.plan_entry(number, &entry, &mut plan)?;
             }
         }
         let mut told = self.syncer.told();
@@ -51,16 +51,16 @@ impl Destination {
         Ok(plan)
     }
 
-    fn plan_entry(&mut self, number: u32, entry: Entry, plan: &mut Plan) -> Result<(), DiskError> {
+    fn plan_entry(&mut self, number: u32, entry: &Entry, plan: &mut Plan) -> Result<(), DiskError> {
         let path = entry.path.as_str();
         let mtime = clamp(entry.mtime);
-        match entry.kind {
+        match &entry.kind {
             EntryKind::Unreadable(reason) => {
-                skip(plan, path, Skip::Unreadable(reason));
+                skip(plan, path, Skip::Unreadable(*reason));
                 Ok(())
             }
             EntryKind::Directory => self.plan_directory(path, mtime, plan),
-            EntryKind::Symlink { ref target } => {
+            EntryKind::Symlink { target } => {
                 if entry.path.link_stays_inside(target) {
                     self.plan_symlink(path, target, plan)
                 } else {
@@ -72,9 +72,9 @@ impl Destination {
                 let item = Item {
                     name: written(last_name(path), self.options.platform).into_owned(),
                     path: path.to_owned(),
-                    size,
+                    size: *size,
                     mtime,
-                    executable,
+                    executable: *executable,
                 };
                 self.plan_file(number, item, plan)
             }

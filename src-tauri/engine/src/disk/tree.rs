@@ -2,7 +2,7 @@
 
 use super::error::DiskError;
 use super::report::{Outcome, Report};
-use cap_fs_ext::{DirExt, MetadataExt};
+use cap_fs_ext::DirExt;
 use cap_std::fs::Dir;
 use sluice_protocol::name::{Platform, numbered, portable};
 use std::borrow::Cow;
@@ -66,7 +66,7 @@ pub(super) fn written(name: &str, platform: Platform) -> Cow<'_, str> {
 impl Tree {
     /// A tree at an open destination.
     pub(super) fn new(root: Dir, root_path: PathBuf, platform: Platform) -> io::Result<Self> {
-        let device = root.dir_metadata()?.dev();
+        let device = device(&root)?;
         Ok(Tree {
             root: Arc::new(Folder { dir: root, path: String::new(), beside_journal: true }),
             root_path,
@@ -192,7 +192,7 @@ impl Tree {
         loop {
             match above.dir.open_dir_nofollow(&name) {
                 Ok(dir) => {
-                    let beside_journal = made || dir.dir_metadata()?.dev() == self.device;
+                    let beside_journal = made || device(&dir)? == self.device;
                     let folder = Folder {
                         dir,
                         path: above.place(&name),
@@ -241,6 +241,17 @@ pub(super) fn failure(root_path: &Path, place: &str, error: io::Error) -> DiskEr
         return DiskError::Gone { path: root_path.to_owned(), error: Arc::new(error) };
     }
     DiskError::writing(&root_path.join(place), error)
+}
+
+// Which file system a folder is on; only Linux syncs a whole one, so only there it matters.
+#[cfg(target_os = "linux")]
+fn device(dir: &Dir) -> io::Result<u64> {
+    Ok(cap_fs_ext::MetadataExt::dev(&dir.dir_metadata()?))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn device(_dir: &Dir) -> io::Result<u64> {
+    Ok(0)
 }
 
 /// The last name of a path in a share.

@@ -125,7 +125,7 @@ fn a_claim_of_2_to_the_50_bytes_takes_no_room() {
     let bed = Bed::new();
     let mut destination = bed.open();
     let plan = destination.plan(0, vec![file("huge", sluice_protocol::MAX_FILE_SIZE)]).unwrap();
-    assert_eq!(plan.wants[0].ranges, [0..u32::MAX]);
+    assert_eq!(plan.wants[0].ranges.as_slice(), std::slice::from_ref(&(0..u32::MAX)));
     let error = destination.ensure_room(plan.chosen_bytes).unwrap_err();
     assert_eq!(error.code(), Code::DiskFull);
     assert!(error.to_string().contains("bytes are needed"), "{error}");
