@@ -156,12 +156,7 @@ pub struct ChannelSender {
 impl ChannelSender {
     pub(super) fn new(state: Arc<ChannelState>, window: Window, max_message_size: usize) -> Self {
         let signal = state.signal.subscribe();
-        Self {
-            state,
-            signal,
-            window,
-            max_message_size,
-        }
+        Self { state, signal, window, max_message_size }
     }
 
     /// Waits until `length` more bytes fit into the window.
@@ -174,8 +169,7 @@ impl ChannelSender {
             }
             let outstanding = self.state.outstanding().await?;
             let sent = self.state.sent.load(Ordering::Relaxed);
-            self.window
-                .acknowledge(sent.saturating_sub(outstanding as u64), held_back);
+            self.window.acknowledge(sent.saturating_sub(outstanding as u64), held_back);
             // One threshold for all lengths up to the usual one, so that it is seldom moved.
             let target = self.window.limit().saturating_sub(length.max(MESSAGE_SIZE));
             if outstanding <= target {
@@ -199,16 +193,11 @@ impl MessageSink for ChannelSender {
     async fn send(&mut self, message: Bytes) -> Result<(), RtcError> {
         let length = message.len();
         if length > self.max_message_size {
-            return Err(RtcError::TooLarge {
-                length,
-                limit: self.max_message_size,
-            });
+            return Err(RtcError::TooLarge { length, limit: self.max_message_size });
         }
         self.room(length).await?;
         // Copies only if somebody else holds the same bytes.
-        let message = message
-            .try_into_mut()
-            .unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+        let message = message.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         // Counted first, so that what is acknowledged never seems to go back.
         self.state.sent.fetch_add(length as u64, Ordering::Relaxed);
         let sent = self.state.channel.send(message).await;
@@ -251,11 +240,7 @@ impl Pump {
     /// A pump for a channel, and the receiver at its other end.
     pub(super) fn new(state: Arc<ChannelState>) -> (Self, ChannelReceiver) {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let pump = Self {
-            state,
-            messages,
-            room: Arc::new(Semaphore::new(RECEIVE_QUEUE)),
-        };
+        let pump = Self { state, messages, room: Arc::new(Semaphore::new(RECEIVE_QUEUE)) };
         (pump, ChannelReceiver { messages: receiver })
     }
 
@@ -276,9 +261,7 @@ impl Pump {
             match event {
                 DataChannelEvent::OnMessage(message) => {
                     let data = message.data.freeze();
-                    self.state
-                        .received
-                        .fetch_add(data.len() as u64, Ordering::Relaxed);
+                    self.state.received.fetch_add(data.len() as u64, Ordering::Relaxed);
                     // An empty message still takes a place; none is longer than the queue.
                     let room = u32::try_from(data.len().clamp(1, RECEIVE_QUEUE)).unwrap_or(1);
                     let room = Arc::clone(&self.room).acquire_many_owned(room);

@@ -16,9 +16,8 @@ use tokio::time::timeout;
 use webrtc::data_channel::DataChannel;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder,
-    RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer,
-    RTCIceTransportPolicy, RTCPeerConnectionIceEvent, RTCPeerConnectionState,
-    RTCSessionDescription, SettingEngineBuilder,
+    RTCIceCandidateInit, RTCIceCandidateType, RTCIceGatheringState, RTCIceServer, RTCIceTransportPolicy,
+    RTCPeerConnectionIceEvent, RTCPeerConnectionState, RTCSessionDescription, SettingEngineBuilder,
 };
 
 use super::channel::{ChannelReceiver, ChannelSender, ChannelState, Progress, Pump};
@@ -188,15 +187,9 @@ impl Connection {
     ///
     /// # Errors
     /// [`RtcError::Setup`] where no socket can be bound.
-    pub async fn offer(
-        config: &RtcConfig,
-    ) -> Result<(Self, ConnectionEvents, String), RtcError> {
+    pub async fn offer(config: &RtcConfig) -> Result<(Self, ConnectionEvents, String), RtcError> {
         let (connection, events, channels) = Self::build(config, true).await?;
-        let channel = connection
-            .peer
-            .create_data_channel(LABEL, None)
-            .await
-            .map_err(setup)?;
+        let channel = connection.peer.create_data_channel(LABEL, None).await.map_err(setup)?;
         let _ = channels.send(channel);
         let offer = connection.peer.create_offer(None).await.map_err(setup)?;
         let sdp = connection.describe(offer).await?;
@@ -315,14 +308,7 @@ impl Connection {
     async fn build(
         config: &RtcConfig,
         offers: bool,
-    ) -> Result<
-        (
-            Self,
-            ConnectionEvents,
-            mpsc::UnboundedSender<Arc<dyn DataChannel>>,
-        ),
-        RtcError,
-    > {
+    ) -> Result<(Self, ConnectionEvents, mpsc::UnboundedSender<Arc<dyn DataChannel>>), RtcError> {
         let (events_in, events) = mpsc::unbounded_channel();
         let (channels_in, channels) = mpsc::unbounded_channel();
         // The side that offers creates the channel; one that the peer opens goes nowhere.
@@ -357,18 +343,9 @@ impl Connection {
             let end = opening.run(channels, &events_in).await;
             let _ = events_in.send(ConnectionEvent::Lost(end));
         });
-        let connection = Self {
-            peer,
-            ours,
-            theirs,
-            state,
-            pump: pump.abort_handle(),
-            runtime: Handle::current(),
-        };
-        let events = ConnectionEvents {
-            events,
-            over: false,
-        };
+        let connection =
+            Self { peer, ours, theirs, state, pump: pump.abort_handle(), runtime: Handle::current() };
+        let events = ConnectionEvents { events, over: false };
         Ok((connection, events, channels_in))
     }
 }
@@ -446,9 +423,7 @@ async fn certificate(peer: &dyn PeerConnection) -> Option<[u8; 32]> {
 fn is_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => {
-            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
-        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -460,28 +435,18 @@ async fn build_peer(
     // Half of what is granted holds payload, the other half the kernel's bookkeeping of it.
     let window = (SocketBuffers::granted().receive / 2).clamp(2 * MESSAGE_SIZE, RECEIVE_WINDOW);
     // A message longer than the window could never be put together.
-    let longest = if window >= 2 * MAX_MESSAGE_SIZE {
-        MAX_MESSAGE_SIZE
-    } else {
-        MESSAGE_SIZE
-    };
+    let longest = if window >= 2 * MAX_MESSAGE_SIZE { MAX_MESSAGE_SIZE } else { MESSAGE_SIZE };
     let settings = SettingEngineBuilder::new()
         .with_multicast_dns_mode(mdns)
         .with_sctp_max_receive_buffer_size(u32::try_from(window).map_err(setup)?)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(
-            u32::try_from(longest).map_err(setup)?,
-        ))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(u32::try_from(longest).map_err(setup)?))
         .build();
     let servers = config.ice_servers.iter().map(|server| RTCIceServer {
         urls: server.urls.clone(),
         username: server.username.clone(),
         credential: server.credential.clone(),
     });
-    let policy = if config.relay_only {
-        RTCIceTransportPolicy::Relay
-    } else {
-        RTCIceTransportPolicy::All
-    };
+    let policy = if config.relay_only { RTCIceTransportPolicy::Relay } else { RTCIceTransportPolicy::All };
     let configuration = RTCConfigurationBuilder::default()
         .with_ice_servers(servers.collect())
         .with_ice_transport_policy(policy)
@@ -489,9 +454,7 @@ async fn build_peer(
     let peer = PeerConnectionBuilder::new()
         .with_configuration(configuration)
         .with_setting_engine(settings)
-        .with_runtime(Arc::new(TunedRuntime {
-            enlarge: config.enlarge_buffers,
-        }))
+        .with_runtime(Arc::new(TunedRuntime { enlarge: config.enlarge_buffers }))
         .with_handler(Arc::clone(handler) as Arc<dyn PeerConnectionEventHandler>)
         .with_udp_addrs(config.bind.clone())
         .with_dedicated_reactor_pool_size(config.reactor_threads)

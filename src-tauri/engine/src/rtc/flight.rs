@@ -23,10 +23,7 @@ pub struct InFlightBudget {
 impl InFlightBudget {
     /// A budget of `total` bytes over all connections that are given a clone of it.
     pub fn new(total: usize) -> Self {
-        Self {
-            total,
-            connections: Arc::new(AtomicUsize::new(0)),
-        }
+        Self { total, connections: Arc::new(AtomicUsize::new(0)) }
     }
 
     /// Bytes that one connection may have now: its even share, never below [`MIN_IN_FLIGHT`].
@@ -70,12 +67,7 @@ pub(super) struct Window {
 impl Window {
     /// A window of at most `most` bytes under a share of the budget.
     pub(super) fn new(share: BudgetShare, most: usize) -> Self {
-        Self {
-            share,
-            most: most.max(MIN_IN_FLIGHT),
-            size: MIN_IN_FLIGHT,
-            acknowledged: 0,
-        }
+        Self { share, most: most.max(MIN_IN_FLIGHT), size: MIN_IN_FLIGHT, acknowledged: 0 }
     }
 
     /// Bytes that may be unacknowledged now.

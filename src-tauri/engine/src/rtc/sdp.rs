@@ -53,9 +53,7 @@ impl Description {
                 max_message_size = match value.trim().parse::<u64>() {
                     // Zero means "any size" (RFC 8841, section 6).
                     Ok(0) => MAX_MESSAGE_SIZE,
-                    Ok(size) => usize::try_from(size)
-                        .unwrap_or(MAX_MESSAGE_SIZE)
-                        .min(MAX_MESSAGE_SIZE),
+                    Ok(size) => usize::try_from(size).unwrap_or(MAX_MESSAGE_SIZE).min(MAX_MESSAGE_SIZE),
                     Err(_) => return Err(RtcError::Description("max-message-size".to_owned())),
                 };
             } else if let Some(value) = line.strip_prefix("a=mid:") {
@@ -65,11 +63,7 @@ impl Description {
         if sections != 1 {
             return Err(RtcError::Description(format!("{sections} media sections")));
         }
-        Ok(Self {
-            fingerprint: fingerprint.ok_or(RtcError::Fingerprint)?,
-            max_message_size,
-            mid,
-        })
+        Ok(Self { fingerprint: fingerprint.ok_or(RtcError::Fingerprint)?, max_message_size, mid })
     }
 }
 
@@ -104,8 +98,7 @@ mod tests {
     }
 
     fn offer(lines: &[&str]) -> String {
-        let mut sdp =
-            "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n".to_owned();
+        let mut sdp = "v=0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:0\r\n".to_owned();
         for line in lines {
             sdp.push_str(line);
             sdp.push_str("\r\n");
@@ -126,11 +119,7 @@ mod tests {
     #[test]
     fn message_limit_defaults_and_is_capped() {
         let fingerprint = format!("a=fingerprint:sha-256 {}", hex("01"));
-        let size = |line: &str| {
-            Description::parse(&offer(&[&fingerprint, line]))
-                .unwrap()
-                .max_message_size
-        };
+        let size = |line: &str| Description::parse(&offer(&[&fingerprint, line])).unwrap().max_message_size;
         assert_eq!(size("a=ok"), DEFAULT_MESSAGE_SIZE);
         assert_eq!(size("a=max-message-size:0"), MAX_MESSAGE_SIZE);
         assert_eq!(size("a=max-message-size:99999999999"), MAX_MESSAGE_SIZE);
@@ -144,20 +133,11 @@ mod tests {
         let sha1 = format!("a=fingerprint:sha-1 {}", hex("01"));
         let long = format!("a=fingerprint:sha-256 {}:01", hex("01"));
         let sign = format!("a=fingerprint:sha-256 {}", hex("+1"));
-        for lines in [
-            vec![],
-            vec![&one[..], &two],
-            vec![&sha1],
-            vec![&long],
-            vec![&sign],
-        ] {
+        for lines in [vec![], vec![&one[..], &two], vec![&sha1], vec![&long], vec![&sign]] {
             let result = Description::parse(&offer(&lines));
             assert_eq!(result, Err(RtcError::Fingerprint), "{lines:?}");
         }
-        for extra in [
-            "m=audio 9 UDP/TLS/RTP/SAVPF 111",
-            "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
-        ] {
+        for extra in ["m=audio 9 UDP/TLS/RTP/SAVPF 111", "m=application 9 UDP/DTLS/SCTP webrtc-datachannel"] {
             let result = Description::parse(&offer(&[&one, extra]));
             assert!(matches!(result, Err(RtcError::Description(_))), "{extra}");
         }

@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime,
-    TokioRuntime,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
 /// Bytes of kernel buffer asked for, each way. With the usual 208 KiB a burst of one window
@@ -32,10 +31,7 @@ impl SocketBuffers {
         *GRANTED.get_or_init(|| {
             let found = UdpSocket::bind("127.0.0.1:0").and_then(|socket| enlarge(&socket));
             // Without loopback nothing is known: assume what a stock Linux kernel grants.
-            found.unwrap_or(Self {
-                receive: 416 * 1024,
-                send: 416 * 1024,
-            })
+            found.unwrap_or(Self { receive: 416 * 1024, send: 416 * 1024 })
         })
     }
 }
@@ -49,10 +45,7 @@ fn enlarge(socket: &UdpSocket) -> io::Result<SocketBuffers> {
     if let Err(error) = socket.set_send_buffer_size(SOCKET_BUFFER) {
         tracing::debug!(%error, "send buffer not enlarged");
     }
-    Ok(SocketBuffers {
-        receive: socket.recv_buffer_size()?,
-        send: socket.send_buffer_size()?,
-    })
+    Ok(SocketBuffers { receive: socket.recv_buffer_size()?, send: socket.send_buffer_size()? })
 }
 
 /// The addresses to bind for a connection: every interface, and loopback where the peers may be
@@ -71,9 +64,7 @@ pub fn default_bind(loopback: bool) -> Vec<String> {
 fn bind_for(addresses: &[IpAddr], loopback: bool) -> Vec<String> {
     let usable = |address: &&IpAddr| match address {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local() && !ip.is_unspecified(),
-        IpAddr::V6(ip) => {
-            !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified()
-        }
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local() && !ip.is_unspecified(),
     };
     let mut bind = Vec::new();
     // A wildcard stands for all interfaces of its family and skips loopback; with no such
@@ -121,10 +112,7 @@ impl Runtime for TunedRuntime {
         TokioRuntime.wrap_udp_socket(socket)
     }
 
-    fn wrap_tcp_listener(
-        &self,
-        listener: std::net::TcpListener,
-    ) -> io::Result<Arc<dyn AsyncTcpListener>> {
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
         TokioRuntime.wrap_tcp_listener(listener)
     }
 
@@ -179,10 +167,7 @@ mod tests {
             .map(|address| address.parse().unwrap())
             .collect();
         assert_eq!(bind_for(&all, false), ["0.0.0.0:0", "[::]:0"]);
-        assert_eq!(
-            bind_for(&all, true),
-            ["0.0.0.0:0", "[::]:0", "127.0.0.1:0", "[::1]:0"]
-        );
+        assert_eq!(bind_for(&all, true), ["0.0.0.0:0", "[::]:0", "127.0.0.1:0", "[::1]:0"]);
         assert_eq!(bind_for(&all[..2], false), ["127.0.0.1:0", "[::1]:0"]);
         assert_eq!(bind_for(&all[..1], false), ["127.0.0.1:0"]);
         assert_eq!(bind_for(&all[4..], false), ["127.0.0.1:0"]);

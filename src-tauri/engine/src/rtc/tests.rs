@@ -12,10 +12,7 @@ use super::*;
 const SOON: Duration = Duration::from_secs(20);
 
 fn config() -> RtcConfig {
-    RtcConfig {
-        bind: vec!["127.0.0.1:0".to_owned()],
-        ..RtcConfig::default()
-    }
+    RtcConfig { bind: vec!["127.0.0.1:0".to_owned()], ..RtcConfig::default() }
 }
 
 struct End {
@@ -43,12 +40,7 @@ async fn gathered(events: &mut ConnectionEvents) -> Vec<Candidate> {
 
 async fn open(connection: Connection, mut events: ConnectionEvents) -> End {
     match next(&mut events).await {
-        ConnectionEvent::Open(sender, receiver) => End {
-            connection,
-            events,
-            sender,
-            receiver,
-        },
+        ConnectionEvent::Open(sender, receiver) => End { connection, events, sender, receiver },
         other => panic!("{other:?} instead of open"),
     }
 }
@@ -77,9 +69,8 @@ async fn pair(config: &RtcConfig) -> (End, End) {
 
 /// A message that tells its place and length.
 fn message(number: u32, length: usize) -> Bytes {
-    let mut bytes: Vec<u8> = (0..length)
-        .map(|at| (at as u32).wrapping_mul(31).wrapping_add(number) as u8)
-        .collect();
+    let mut bytes: Vec<u8> =
+        (0..length).map(|at| (at as u32).wrapping_mul(31).wrapping_add(number) as u8).collect();
     let head = number.to_be_bytes();
     let part = head.len().min(length);
     bytes[..part].copy_from_slice(&head[..part]);
@@ -131,13 +122,7 @@ async fn a_message_above_the_limit_is_refused_and_the_channel_lives() {
     let (mut a, mut b) = pair(&config()).await;
     let limit = a.sender.max_message_size();
     let refused = a.sender.send(message(0, limit + 1)).await;
-    assert_eq!(
-        refused,
-        Err(RtcError::TooLarge {
-            length: limit + 1,
-            limit
-        })
-    );
+    assert_eq!(refused, Err(RtcError::TooLarge { length: limit + 1, limit }));
     a.sender.send(message(1, limit)).await.unwrap();
     let got = timeout(SOON, b.receiver.recv()).await.unwrap().unwrap();
     assert_eq!(got, message(1, limit));
@@ -160,10 +145,7 @@ async fn another_certificate_never_opens() {
     );
     // The deceived end may not open; neither may the other, which would send into the void.
     for fate in [a_fate, b_fate] {
-        assert!(
-            !matches!(fate, Ok(Some(ConnectionEvent::Open(..)))),
-            "{fate:?}"
-        );
+        assert!(!matches!(fate, Ok(Some(ConnectionEvent::Open(..)))), "{fate:?}");
     }
     assert_eq!(a.0.progress().await, Progress::default());
 }
@@ -227,10 +209,7 @@ async fn five_connections_at_once() {
             let config = config.clone();
             tokio::spawn(async move {
                 let (mut a, mut b) = pair(&config).await;
-                tokio::join!(
-                    send_all(&mut a.sender, 120),
-                    expect_all(&mut b.receiver, 120)
-                );
+                tokio::join!(send_all(&mut a.sender, 120), expect_all(&mut b.receiver, 120));
                 a.connection.close().await;
                 b.connection.close().await;
             })
@@ -253,11 +232,8 @@ async fn unusable_offers_answers_and_candidates_are_errors() {
     let (connection, _events, offer) = Connection::offer(&config).await.unwrap();
     assert!(connection.accept("nonsense").await.is_err());
     assert!(connection.accept(&offer.replace("a=ice-ufrag", "a=x")).await.is_err());
-    let candidate = |line: &str| Candidate {
-        candidate: line.to_owned(),
-        sdp_mid: None,
-        sdp_mline_index: Some(0),
-    };
+    let candidate =
+        |line: &str| Candidate { candidate: line.to_owned(), sdp_mid: None, sdp_mline_index: Some(0) };
     let refused = connection.add_candidate(candidate("candidate:what")).await;
     assert_eq!(refused.unwrap_err().code(), "rtc-candidate");
     let refused = connection.add_candidate(candidate(&"x".repeat(5000))).await;
