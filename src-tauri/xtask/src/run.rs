@@ -1,7 +1,7 @@
 //! `cargo xtask run`: builds `sluice` and starts a share with it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::Error;
 use crate::process::{Program, root};
@@ -16,8 +16,9 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
     Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
 
     let mut paths = Vec::new();
-    if arguments.first().is_none_or(|first| first.starts_with('-')) {
-        let sample = sample()?;
+    if names_no_path(arguments) {
+        let sample = std::env::temp_dir().join(format!("sluice-sample-{}", std::process::id()));
+        fill(&sample, LARGE)?;
         println!("\nNo path was named: sharing a sample, {}", sample.display());
         paths.push(sample);
     }
@@ -47,21 +48,24 @@ fn start(send: Program) -> Result<(), Error> {
     send.run()
 }
 
-/// A new folder under the system's temporary one, with a few files, a subfolder and an empty one.
-fn sample() -> Result<PathBuf, Error> {
-    let top = std::env::temp_dir().join(format!("sluice-sample-{}", std::process::id()));
-    folder(&top)?;
+/// Paths come first: what opens with an option has none.
+fn names_no_path(arguments: &[String]) -> bool {
+    arguments.first().is_none_or(|first| first.starts_with('-'))
+}
+
+/// Makes the folder `top` with a few files, the largest of `large` bytes, a subfolder and an empty one.
+fn fill(top: &Path, large: usize) -> Result<(), Error> {
+    folder(top)?;
     file(&top.join("Read me first.txt"), b"Shared with Sluice, straight from the disk it lies on.\n")?;
     let lines: String = (1..=2_000_u64).map(|n| format!("{n},{}\n", n * n)).collect();
     file(&top.join("squares.csv"), lines.as_bytes())?;
-    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(LARGE).collect();
+    let pattern: Vec<u8> = (0..=u8::MAX).cycle().take(large).collect();
     file(&top.join("large.bin"), &pattern)?;
     folder(&top.join("pictures"))?;
     let icon = root().join("icons/icon.svg");
     let drawing = fs::read(&icon).map_err(|source| Error::File { path: icon, source })?;
     file(&top.join("pictures/gate.svg"), &drawing)?;
-    folder(&top.join("pictures/to come"))?;
-    Ok(top)
+    folder(&top.join("pictures/to come"))
 }
 
 fn folder(path: &Path) -> Result<(), Error> {
@@ -70,4 +74,31 @@ fn folder(path: &Path) -> Result<(), Error> {
 
 fn file(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     fs::write(path, bytes).map_err(|source| Error::File { path: path.into(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::{fill, names_no_path};
+
+    #[test]
+    fn a_sample_is_shared_when_no_path_comes_first() {
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (line, wanted) in [("", true), ("--json", true), ("photos", false), ("photos --json", false)] {
+            assert_eq!(names_no_path(&words(line)), wanted, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_sample_has_files_a_subfolder_and_an_empty_one_and_takes_over_nothing() {
+        let top = std::env::temp_dir().join(format!("sluice-sample-test-{}", std::process::id()));
+        fill(&top, 1000).unwrap();
+
+        assert_eq!(top.join("large.bin").metadata().unwrap().len(), 1000);
+        assert!(top.join("pictures/gate.svg").is_file());
+        assert_eq!(top.join("pictures/to come").read_dir().unwrap().count(), 0);
+        assert!(fill(&top, 1000).is_err());
+        std::fs::remove_dir_all(top).unwrap();
+    }
 }
