@@ -458,9 +458,9 @@ async fn build_peer(
         .with_handler(Arc::clone(handler) as Arc<dyn PeerConnectionEventHandler>)
         .with_udp_addrs(config.bind.clone())
         .with_dedicated_reactor_pool_size(config.reactor_threads)
-        .build()
-        .await
-        .map_err(setup)?;
+        .build();
+    // Boxed: the crate's future is 20 KiB, which every caller's would otherwise hold.
+    let peer = Box::pin(peer).await.map_err(setup)?;
     Ok(Arc::new(peer))
 }
 
