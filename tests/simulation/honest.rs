@@ -119,7 +119,7 @@ fn a_large_file_resumes_where_the_journal_ends() {
         let mut rng = Rng::new(seed);
         let share = Share::of_files(&mut rng, &[24 * 1024 * 1024 + 5]);
         let mut world = World::new(share, rng.clone());
-        let peer = world.add(Network { rate: 4_000_000, ..Network::FAST }, all);
+        let peer = world.add(Network { rate: 2_000_000, ..Network::FAST }, all);
         for at in [1500, 6000, 10_500] {
             peer.incidents.push_back((Duration::from_millis(at) + rng.millis(0..500), Incident::Crash));
         }
@@ -157,7 +157,8 @@ fn an_entry_that_fails_fails_alone() {
         for (entry, item) in share.items.iter_mut().enumerate() {
             if !item.content.is_empty() && rng.chance(25) {
                 let chunk = rng.within(0..(item.content.len() as u64).div_ceil(CHUNK)) as u32;
-                let failure = rng.pick(&[EntryFailure::Changed, EntryFailure::Unreadable(Unreadable::Failed)]);
+                let failure =
+                    rng.pick(&[EntryFailure::Changed, EntryFailure::Unreadable(Unreadable::Failed)]);
                 item.fault = Some((chunk, failure));
                 wanted.push((entry as u32, failure));
             }

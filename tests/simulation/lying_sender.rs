@@ -52,7 +52,9 @@ impl Liar {
     fn with_wants() -> Self {
         let mut liar = Liar::new();
         let events = liar.say(&page(0, 0, &["a", "b"])).unwrap();
-        assert!(matches!(&events[..], [ReceiveEvent::Page { first_entry: 0, entries }] if entries.len() == 2));
+        assert!(
+            matches!(&events[..], [ReceiveEvent::Page { first_entry: 0, entries }] if entries.len() == 2)
+        );
         let want = |entry, count| Want { entry, ranges: vec![std::ops::Range { start: 0, end: count }] };
         liar.victim.handle_plan(&[want(0, 1), want(1, 2)]);
         liar
@@ -280,7 +282,8 @@ fn hostile_entries_end_the_session() {
 
 #[test]
 fn words_at_the_wrong_time_are_invalid() {
-    let failed = |request, entry| SenderMessage::EntryFailed { request, entry, failure: EntryFailure::Changed };
+    let failed =
+        |request, entry| SenderMessage::EntryFailed { request, entry, failure: EntryFailure::Changed };
     check(&[], &SenderMessage::DoneHeard, Code::FrameInvalid);
     check(&[], &failed(0, 1), Code::FrameInvalid);
     check(&[], &failed(1, 0), Code::FrameInvalid);

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod disk;
+mod documents;
 mod honest;
 mod lying_receiver;
 mod lying_sender;
@@ -14,6 +15,7 @@ mod rng;
 mod sender;
 mod share;
 mod stalls;
+mod vectors;
 mod world;
 
 use std::ops::Range;

@@ -104,7 +104,10 @@ impl Receiver {
                     return;
                 }
                 self.received += u64::from(header.len);
-                assert!(self.received <= self.written + CREDIT_WINDOW, "more is outstanding than was allowed");
+                assert!(
+                    self.received <= self.written + CREDIT_WINDOW,
+                    "more is outstanding than was allowed"
+                );
                 let before = self.writing.back().map_or(now, |(at, ..)| *at);
                 let at =
                     before + Duration::from_micros(u64::from(header.len) * 1_000_000 / self.disk_rate + 1);

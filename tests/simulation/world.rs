@@ -245,7 +245,8 @@ impl Peer {
         let mut next = incident.into_iter().chain(self.connect_at).chain(self.disk.next_event(now)).min();
         if let Some(connection) = &self.connection {
             let Connection { sender, receiver, up, down } = connection;
-            let events = [sender.next_event(), receiver.next_event(), up.next_event(now), down.next_event(now)];
+            let events =
+                [sender.next_event(), receiver.next_event(), up.next_event(now), down.next_event(now)];
             next = events.into_iter().flatten().chain(next).min();
         }
         next

@@ -17,8 +17,8 @@ pub enum WantItem {
     Whole {
         /// The first entry.
         first: u32,
-        /// How many entries, 1 to [`MAX_PAGE_ENTRIES`]: a run never leaves its page, and skipping entries without
-        /// content is work that no credit limits.
+        /// How many entries, at least 1; all runs of one [`ReceiverMessage::Want`] together at most
+        /// [`MAX_PAGE_ENTRIES`], because skipping entries without content is work that no credit limits.
         count: u32,
     },
     /// Some chunks of one file.
@@ -291,6 +291,7 @@ fn decode_items(reader: &mut Reader<'_>) -> Result<Vec<WantItem>, WireError> {
         return Err(WireError::TooLarge);
     }
     let mut items = Vec::new();
+    let mut whole = 0;
     for _ in 0..count {
         let item = match reader.u8()? {
             0 => WantItem::Whole { first: reader.varint32()?, count: reader.varint32()? },
@@ -301,11 +302,14 @@ fn decode_items(reader: &mut Reader<'_>) -> Result<Vec<WantItem>, WireError> {
             },
             _ => return Err(WireError::Tag),
         };
-        let (first, count, most) = match item {
-            WantItem::Whole { first, count } => (first, count, MAX_PAGE_ENTRIES as u32),
-            WantItem::Part { first, count, .. } => (first, count, u32::MAX),
+        let (first, count) = match item {
+            WantItem::Whole { first, count } => {
+                whole += u64::from(count);
+                (first, count)
+            }
+            WantItem::Part { first, count, .. } => (first, count),
         };
-        if count == 0 || count > most || first.checked_add(count).is_none() {
+        if count == 0 || first.checked_add(count).is_none() || whole > MAX_PAGE_ENTRIES as u64 {
             return Err(WireError::TooLarge);
         }
         items.push(item);

@@ -200,9 +200,9 @@ impl ReceiveSession {
                 Ok(())
             }
             (State::Open(mut open), Kind::Control) => {
-                let result = open.open_control(&body).and_then(|message| {
-                    open.handle_control(message, &mut self.events, &mut self.outbox)
-                });
+                let result = open
+                    .open_control(&body)
+                    .and_then(|message| open.handle_control(message, &mut self.events, &mut self.outbox));
                 self.state = State::Open(open);
                 result
             }
@@ -443,6 +443,9 @@ impl Open {
         outbox: &mut Outbox,
     ) -> Result<(), SessionError> {
         while !body.is_empty() {
+            if self.expected.is_empty() {
+                return Err(SessionError::new(Code::ChunkUnexpected));
+            }
             if let Some(header) = self.reader.read_header(&mut body)? {
                 self.check_expected(header)?;
                 self.received += u64::from(header.len);

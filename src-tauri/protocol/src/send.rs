@@ -26,7 +26,8 @@ pub const BATCH_LEN: usize = CHUNK_SIZE as usize;
 const BATCH_PIECES: usize = 128;
 // Frames beyond this wait for the channel before more is read.
 const MAX_QUEUED: usize = 2 * BATCH_LEN;
-const MAX_REQUESTS: usize = 64;
+/// Requests that may wait to be served.
+pub const MAX_REQUESTS: usize = 64;
 
 /// What a sending session is made from.
 pub struct SendConfig {
