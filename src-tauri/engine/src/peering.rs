@@ -142,7 +142,9 @@ impl Attempt {
     async fn open(mut self) -> Result<Peering, EngineError> {
         loop {
             match self.next().await? {
-                Some(ConnectionEvent::Open(sink, source)) => return Ok(Peering { sink, source, attempt: self }),
+                Some(ConnectionEvent::Open(sink, source)) => {
+                    return Ok(Peering { sink, source, attempt: self });
+                }
                 Some(ConnectionEvent::Lost(error)) => return Err(error.into()),
                 Some(_) => {}
                 None => return Err(Code::NoConnection.into()),

@@ -6,7 +6,8 @@ use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;
 use sluice_protocol::link::ServerUrl;
 use sluice_protocol::signal::{
-    self, ClientMessage, CreateShare, ErrorBody, JoinShare, MAX_MESSAGE_LEN, ServerMessage, ShareCreated, ShareJoined,
+    self, ClientMessage, CreateShare, ErrorBody, JoinShare, MAX_MESSAGE_LEN, ServerMessage, ShareCreated,
+    ShareJoined,
 };
 use std::sync::Once;
 use std::time::Duration;
@@ -211,8 +212,7 @@ impl Line {
                     }
                 }
                 message = self.to_send.recv() => {
-                    let Some(message) = message else { return None };
-                    if let Err(error) = send(&mut socket, &message).await {
+                    if let Err(error) = send(&mut socket, &message?).await {
                         return Some(error);
                     }
                 }
@@ -222,7 +222,8 @@ impl Line {
 }
 
 async fn send(socket: &mut Socket, message: &ClientMessage) -> Result<(), EngineError> {
-    let text = serde_json::to_string(message).map_err(|error| EngineError::detailed(Code::ServerFailed, error))?;
+    let text =
+        serde_json::to_string(message).map_err(|error| EngineError::detailed(Code::ServerFailed, error))?;
     timeout(REQUEST_TIMEOUT, socket.send(Message::text(text)))
         .await
         .map_err(|_| EngineError::from(Code::ServerUnreachable))?
@@ -240,6 +241,10 @@ fn socket_error(error: WsError) -> EngineError {
 fn is_final(code: Code) -> bool {
     matches!(
         code,
-        Code::NotAuthorised | Code::VersionUnsupported | Code::RequestInvalid | Code::ShareTaken | Code::ShareEnded
+        Code::NotAuthorised
+            | Code::VersionUnsupported
+            | Code::RequestInvalid
+            | Code::ShareTaken
+            | Code::ShareEnded
     )
 }

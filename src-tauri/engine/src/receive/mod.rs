@@ -192,7 +192,7 @@ impl Download {
         let options = Options { conflict: self.options.conflict, only, ..Options::default() };
         let (dir, link) = (self.options.out.clone(), &self.options.link);
         let (share, sender) = (link.share, link.sender);
-        let (writer, resumed) = blocking(move || Writer::start(dir, share, sender, options)).await??;
+        let (writer, resumed) = blocking(move || Writer::start(&dir, share, sender, options)).await??;
         self.writer = Some(writer);
         if resumed.bytes > 0 || resumed.entries > 0 {
             self.tell(ReceiveEvent::Resumed { bytes: resumed.bytes, entries: resumed.entries }).await;

@@ -118,9 +118,10 @@ impl Receiving {
     ) -> Outcome {
         let stop = self.serve(line, writer, tally, cancel).await;
         let outcome = match stop {
-            Stop::Finished(summary) => {
+            Stop::Finished(mut summary) => {
                 self.say_done().await;
-                Outcome::Done(tally.complete(summary))
+                tally.complete(&mut summary);
+                Outcome::Done(summary)
             }
             Stop::Session(code) if can_retry(code) => Outcome::Lost { code, opened: self.opened },
             Stop::Session(code) => Outcome::Fatal(code.into()),
@@ -321,7 +322,8 @@ impl Receiving {
             return;
         }
         let (durable_bytes, entries) = self.durable(writer);
-        let complete = self.offered.is_some_and(|totals| totals.complete && totals.pages == self.pages_planned);
+        let complete =
+            self.offered.is_some_and(|totals| totals.complete && totals.pages == self.pages_planned);
         let progress = ReceiveEvent::Progress {
             bytes: (self.have.0 + self.received).min(self.chosen.0),
             durable_bytes,
@@ -394,12 +396,7 @@ fn listed(entry: &Entry) -> ReceiveEvent {
         EntryKind::Symlink { .. } => "symlink",
         EntryKind::Unreadable(_) => "unreadable",
     };
-    ReceiveEvent::Entry {
-        path: entry.path.to_string(),
-        kind,
-        size: entry.size(),
-        mtime: entry.mtime.seconds,
-    }
+    ReceiveEvent::Entry { path: entry.path.to_string(), kind, size: entry.size(), mtime: entry.mtime.seconds }
 }
 
 // Tampering, a wrong link and another version stay what they are; losses pass.

@@ -6,7 +6,7 @@ use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;
 use sluice_protocol::manifest::Entry;
 use sluice_protocol::receive::SealedChunk;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::mpsc as blocking_mpsc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -60,13 +60,13 @@ impl Writer {
     /// # Errors
     /// As [`Destination::open`].
     pub(super) fn start(
-        dir: PathBuf,
+        dir: &Path,
         share: ShareId,
         sender: [u8; 16],
         options: Options,
     ) -> Result<(Self, Resumed), EngineError> {
         let strict = options.only.is_none();
-        let destination = Destination::open(&dir, share, sender, options)?;
+        let destination = Destination::open(dir, share, sender, options)?;
         let resumed = destination.resumed();
         let durable = destination.watch();
         let (orders, to_do) = blocking_mpsc::channel();
@@ -255,7 +255,7 @@ impl Tally {
     }
 
     /// Puts the reports into the summary of the last session.
-    pub(super) fn complete(&mut self, summary: Summary) -> Summary {
-        Summary { reports: std::mem::take(&mut self.reports), ..summary }
+    pub(super) fn complete(&mut self, summary: &mut Summary) {
+        summary.reports = std::mem::take(&mut self.reports);
     }
 }

@@ -21,12 +21,9 @@ mod tests;
 use std::fmt;
 
 pub use channel::{
-    ChannelReceiver, ChannelSender, MESSAGE_SIZE, MessageSink, MessageSource, Progress,
-    RECEIVE_QUEUE,
+    ChannelReceiver, ChannelSender, MESSAGE_SIZE, MessageSink, MessageSource, Progress, RECEIVE_QUEUE,
 };
-pub use connection::{
-    Candidate, Connection, ConnectionEvent, ConnectionEvents, Fingerprints, Path,
-};
+pub use connection::{Candidate, Connection, ConnectionEvent, ConnectionEvents, Fingerprints, Path};
 pub use error::RtcError;
 pub use flight::{DEFAULT_BUDGET, InFlightBudget, MAX_IN_FLIGHT, MIN_IN_FLIGHT};
 pub use socket::{SOCKET_BUFFER, SocketBuffers, default_bind};
@@ -44,10 +41,7 @@ pub struct IceServer {
 
 impl fmt::Debug for IceServer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("IceServer")
-            .field("urls", &self.urls)
-            .finish_non_exhaustive()
+        formatter.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
     }
 }
 

@@ -89,12 +89,8 @@ impl Share {
         };
         let mut signaling = Signaling::open(options.server.clone(), Role::Owner(create))?;
         first_contact(&mut signaling).await?;
-        let shared = ShareEvent::Shared {
-            link: link.to_web(),
-            deep_link: link.to_deep(),
-            share,
-            name: name.clone(),
-        };
+        let shared =
+            ShareEvent::Shared { link: link.to_web(), deep_link: link.to_deep(), share, name: name.clone() };
         // The surface may have gone already; then nobody needs to be told.
         let _ = events.send(shared).await;
         let (orders, to_do) = mpsc::channel(4);
@@ -140,7 +136,8 @@ impl Share {
 
 fn default_name(options: &ShareOptions) -> String {
     let first = options.paths.first().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone()));
-    let name = first.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let name =
+        first.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     match (name, options.paths.len()) {
         (Some(name), 0 | 1) => name,
         (Some(name), count) => format!("{name} and {} more", count - 1),
@@ -166,9 +163,7 @@ async fn first_contact(signaling: &mut Signaling) -> Result<(), EngineError> {
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, EngineError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| EngineError::detailed(Code::DiskFailed, error))
+    tokio::task::spawn_blocking(work).await.map_err(|error| EngineError::detailed(Code::DiskFailed, error))
 }
 
 // The task that owns a share: one closed set of inputs, one place where peers come and go.
@@ -270,13 +265,17 @@ impl Desk {
 
     async fn handle_peer(&mut self, receiver: PeerId, attempt: u32, event: PeerEvent) {
         // News of a connection that was replaced meanwhile is old.
-        let Some(task) = self.peers.get_mut(&receiver).filter(|task| task.attempt() == attempt) else { return };
+        let Some(task) = self.peers.get_mut(&receiver).filter(|task| task.attempt() == attempt) else {
+            return;
+        };
         let event = match event {
             PeerEvent::Opened { name, path } => {
                 task.set_open();
                 ShareEvent::ReceiverConnected { receiver, name, path }
             }
-            PeerEvent::Progress { bytes, entries } => ShareEvent::ReceiverProgress { receiver, bytes, entries },
+            PeerEvent::Progress { bytes, entries } => {
+                ShareEvent::ReceiverProgress { receiver, bytes, entries }
+            }
             PeerEvent::EntryFailed { path, code } => ShareEvent::EntryFailed { receiver, path, code },
             PeerEvent::Done { bytes, entries } => ShareEvent::ReceiverDone { receiver, bytes, entries },
             PeerEvent::Over(None) => {
@@ -307,7 +306,9 @@ impl Desk {
             task.close(code);
         }
         while !self.peers.is_empty() {
-            let Ok(Some((peer, attempt, event))) = timeout_at(deadline, from_peers.recv()).await else { break };
+            let Ok(Some((peer, attempt, event))) = timeout_at(deadline, from_peers.recv()).await else {
+                break;
+            };
             self.handle_peer(peer, attempt, event).await;
         }
         if code == Code::ShareEnded {

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const GOODBYE: Duration = Duration::from_secs(1);
+const NEWS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What a receiver's task tells the share.
 #[derive(Debug)]
@@ -134,6 +135,7 @@ async fn serve(
         files: Some(disk::Source::new(source.catalog.clone())),
         source: source.clone(),
         epoch,
+        news_due: epoch,
     };
     let result = serving.run(&mut link, news, &mut close).await;
     // The last word, a goodbye or the answer to Done, is given a moment to arrive.
@@ -155,6 +157,8 @@ struct Serving {
     files: Option<disk::Source>,
     source: Arc<Source>,
     epoch: Instant,
+    // Progress before this moment is not worth telling.
+    news_due: Instant,
 }
 
 impl Serving {
@@ -236,11 +240,18 @@ impl Serving {
         while let Some(event) = self.session.poll_event() {
             let event = match event {
                 SendEvent::Opened { name } => PeerEvent::Opened { name, path: link.path().await },
+                SendEvent::Progress { .. } if Instant::now() < self.news_due => continue,
                 SendEvent::Progress { durable_bytes, durable_entries } => {
+                    self.news_due = Instant::now() + NEWS_INTERVAL;
                     PeerEvent::Progress { bytes: durable_bytes, entries: durable_entries }
                 }
                 SendEvent::EntryFailed { entry, failure } => PeerEvent::EntryFailed {
-                    path: self.source.catalog.entry(entry).map(|entry| entry.path.to_string()).unwrap_or_default(),
+                    path: self
+                        .source
+                        .catalog
+                        .entry(entry)
+                        .map(|entry| entry.path.to_string())
+                        .unwrap_or_default(),
                     code: failure.code(),
                 },
                 SendEvent::Done { bytes, entries } => PeerEvent::Done { bytes, entries },
