@@ -43,7 +43,7 @@ impl Liar {
         let (answer, accepted) = respond(&context, &keys, "", &hello[1..], &Rng::new(2).array());
         let accepted = accepted.unwrap();
         let mut liar = Liar { channel: accepted.channel, session: accepted.session, victim };
-        let events = liar.give(frame::build(Kind::Handshake, &answer)).unwrap();
+        let events = liar.give(&frame::build(Kind::Handshake, &answer)).unwrap();
         assert!(matches!(events[..], [ReceiveEvent::Opened { .. }]));
         liar
     }
@@ -60,8 +60,8 @@ impl Liar {
         liar
     }
 
-    fn give(&mut self, frame: Bytes) -> Result<Vec<ReceiveEvent>, Code> {
-        let result = self.victim.handle_message(&frame, NOW);
+    fn give(&mut self, frame: &Bytes) -> Result<Vec<ReceiveEvent>, Code> {
+        let result = self.victim.handle_message(frame, NOW);
         let events: Vec<_> = std::iter::from_fn(|| self.victim.poll_event()).collect();
         match result {
             Ok(()) => Ok(events),
@@ -74,7 +74,7 @@ impl Liar {
 
     fn say(&mut self, message: &SenderMessage) -> Result<Vec<ReceiveEvent>, Code> {
         let sealed = self.channel.seal(&message.encode());
-        self.give(frame::build(Kind::Control, &sealed))
+        self.give(&frame::build(Kind::Control, &sealed))
     }
 
     fn record(&self, session: &Key, request: u32, key_entry: u32, header: RecordHeader) -> Bytes {
@@ -91,7 +91,7 @@ impl Liar {
         let record = self.record(&self.session.clone(), 0, entry, header);
         let mut events = Vec::new();
         for piece in record[1..].chunks(60_000) {
-            events.extend(self.give(frame::build(Kind::Data, piece))?);
+            events.extend(self.give(&frame::build(Kind::Data, piece))?);
         }
         Ok(events)
     }
@@ -180,7 +180,7 @@ fn content_that_was_sealed_elsewhere_is_forged() {
         let session = session.unwrap_or(liar.session.clone());
         let mut record = liar.record(&session, request, key_entry, sealed_as).to_vec();
         record[1..13].copy_from_slice(&header.to_bytes());
-        let mut events = liar.give(record.into()).unwrap();
+        let mut events = liar.give(&record.into()).unwrap();
         let ReceiveEvent::Chunk(chunk) = events.remove(0) else { panic!("no chunk") };
         let opened = SealedChunk::open(chunk).is_ok();
         if !opened {
@@ -203,7 +203,7 @@ fn impossible_records_are_invalid_before_they_have_come() {
     for len in [0, CHUNK_SIZE + 1, u32::MAX] {
         let mut liar = Liar::with_wants();
         let header = RecordHeader { entry: 0, chunk: 0, len }.to_bytes();
-        assert_eq!(liar.give(frame::build(Kind::Data, &header)).unwrap_err(), Code::FrameInvalid);
+        assert_eq!(liar.give(&frame::build(Kind::Data, &header)).unwrap_err(), Code::FrameInvalid);
         liar.ended(Code::FrameInvalid);
     }
 }
@@ -291,14 +291,14 @@ fn words_at_the_wrong_time_are_invalid() {
     // In the middle of a record.
     let mut liar = Liar::with_wants();
     let header = RecordHeader { entry: 0, chunk: 0, len: SMALL as u32 }.to_bytes();
-    liar.give(frame::build(Kind::Data, &header)).unwrap();
+    liar.give(&frame::build(Kind::Data, &header)).unwrap();
     assert_eq!(liar.say(&failed(0, 0)).unwrap_err(), Code::FrameInvalid);
     liar.ended(Code::FrameInvalid);
     // No message at all.
     for plaintext in [&[][..], &[7], &[4, 0], &[2, 1], &[6, 200]] {
         let mut liar = Liar::with_wants();
         let sealed = liar.channel.seal(plaintext);
-        let refused = liar.give(frame::build(Kind::Control, &sealed));
+        let refused = liar.give(&frame::build(Kind::Control, &sealed));
         assert_eq!(refused.unwrap_err(), Code::FrameInvalid);
         liar.ended(Code::FrameInvalid);
     }

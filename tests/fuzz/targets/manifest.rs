@@ -17,7 +17,9 @@ fuzz_target!(|input: &[u8]| {
         for name in entry.path.names() {
             for platform in [Platform::Unix, Platform::MacOs, Platform::Windows] {
                 let written = portable(name, platform);
-                assert!(!written.is_empty() && !written.contains(['/', '\0']) && !matches!(&*written, "." | ".."));
+                assert!(
+                    !written.is_empty() && !written.contains(['/', '\0']) && !matches!(&*written, "." | "..")
+                );
             }
         }
         if let EntryKind::Symlink { target } = &entry.kind {
