@@ -2,7 +2,7 @@
 
 use super::writer::{Answer, Order, Tally, Writer};
 use super::{Download, Line, News};
-use crate::disk::Summary;
+use crate::disk::{Durable, Summary};
 use crate::error::EngineError;
 use crate::event::ReceiveEvent;
 use crate::peering::Peering;
@@ -119,6 +119,7 @@ impl Receiving {
         let stop = self.serve(line, writer, tally, cancel).await;
         let outcome = match stop {
             Stop::Finished(mut summary) => {
+                self.tell_progress(summary.durable).await;
                 self.say_done().await;
                 tally.complete(&mut summary);
                 Outcome::Done(summary)
@@ -176,7 +177,7 @@ impl Receiving {
                     self.session.handle_timeout(self.epoch.elapsed()).map_err(|error| Stop::Session(error.code))
                 }
                 _ = news.tick() => {
-                    self.tell_progress(writer.as_ref()).await;
+                    self.tell_progress(durable_now(writer.as_ref())).await;
                     Ok(())
                 }
                 event = line.next() => match event {
@@ -232,7 +233,7 @@ impl Receiving {
                     }
                 }
                 SessionEvent::AllReceived => {
-                    self.tell_progress(writer.as_ref()).await;
+                    self.tell_progress(durable_now(writer.as_ref())).await;
                     match writer {
                         Some(writer) => writer.order(Order::Finish { complete: true }),
                         None => return Err(Stop::Finished(Summary::default())),
@@ -266,7 +267,7 @@ impl Receiving {
                 self.tell_reports(plan.reports, tally).await;
             }
             Some(Answer::Written(bytes)) => {
-                let (durable_bytes, durable_entries) = self.durable(writer.as_ref());
+                let (durable_bytes, durable_entries) = self.durable(durable_now(writer.as_ref()));
                 self.session.handle_progress(bytes, durable_bytes, durable_entries, self.epoch.elapsed());
             }
             Some(Answer::Reports(reports)) => self.tell_reports(reports, tally).await,
@@ -297,15 +298,14 @@ impl Receiving {
     }
 
     // Bytes and entries of what is chosen that are durable by now.
-    fn durable(&self, writer: Option<&Writer>) -> (u64, u64) {
-        let now = writer.map(Writer::durable).unwrap_or_default();
+    fn durable(&self, now: Durable) -> (u64, u64) {
         (
             self.have.0 + now.bytes.saturating_sub(self.durable_before.0),
             self.have.1 + now.entries.saturating_sub(self.durable_before.1),
         )
     }
 
-    async fn tell_progress(&mut self, writer: Option<&Writer>) {
+    async fn tell_progress(&mut self, durable: Durable) {
         if self.offered != self.offered_told
             && let Some(totals) = self.offered
         {
@@ -321,7 +321,7 @@ impl Receiving {
         if self.listing || self.pages_planned == 0 {
             return;
         }
-        let (durable_bytes, entries) = self.durable(writer);
+        let (durable_bytes, entries) = self.durable(durable);
         let complete =
             self.offered.is_some_and(|totals| totals.complete && totals.pages == self.pages_planned);
         let progress = ReceiveEvent::Progress {
@@ -380,6 +380,10 @@ impl Receiving {
         };
         let _ = timeout(LAST_WORD, heard).await;
     }
+}
+
+fn durable_now(writer: Option<&Writer>) -> Durable {
+    writer.map(Writer::durable).unwrap_or_default()
 }
 
 async fn next_answer(writer: &mut Option<Writer>) -> Option<Answer> {

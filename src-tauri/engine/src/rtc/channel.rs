@@ -1,12 +1,14 @@
 //! The one data channel of a connection, as a sink and a source of whole messages.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use webrtc::data_channel::{DataChannel, DataChannelEvent};
 
@@ -120,11 +122,14 @@ impl ChannelState {
     /// Returns whether it was told something new, after which the caller has to look again.
     async fn announce_at(&self, target: usize) -> Result<bool, RtcError> {
         let target = u32::try_from(target).unwrap_or(u32::MAX);
-        if self.threshold.swap(target, Ordering::Relaxed) == target {
+        if self.threshold.load(Ordering::Relaxed) == target {
             return Ok(false);
         }
         let told = self.channel.set_buffered_amount_low_threshold(target).await;
-        told.map(|()| true).map_err(|_| RtcError::Closed)
+        told.map_err(|_| RtcError::Closed)?;
+        // Not before: a caller that stopped waiting above would have left the transport untold.
+        self.threshold.store(target, Ordering::Relaxed);
+        Ok(true)
     }
 
     /// Waits until no byte is outstanding.
@@ -151,12 +156,39 @@ pub struct ChannelSender {
     signal: watch::Receiver<Signal>,
     window: Window,
     max_message_size: usize,
+    /// The message that the transport was still taking when its sending was done for the caller.
+    posting: Option<JoinHandle<Result<(), RtcError>>>,
 }
 
 impl ChannelSender {
     pub(super) fn new(state: Arc<ChannelState>, window: Window, max_message_size: usize) -> Self {
         let signal = state.signal.subscribe();
-        Self { state, signal, window, max_message_size }
+        Self { state, signal, window, max_message_size, posting: None }
+    }
+
+    /// Waits until the transport has taken every message handed over before.
+    async fn posted(&mut self) -> Result<(), RtcError> {
+        let Some(posting) = &mut self.posting else {
+            return Ok(());
+        };
+        let posted = posting.await;
+        self.posting = None;
+        posted.unwrap_or(Err(RtcError::Closed))
+    }
+
+    /// Hands a message to the transport without waiting. The crate's own future may wait once more
+    /// after it has taken the message: dropped there, the caller would send it a second time.
+    async fn post(&mut self, message: BytesMut) -> Result<(), RtcError> {
+        let state = Arc::clone(&self.state);
+        let mut posting =
+            Box::pin(async move { state.channel.send(message).await.map_err(|_| RtcError::Closed) });
+        match poll_fn(|context| Poll::Ready(posting.as_mut().poll(context))).await {
+            Poll::Ready(posted) => posted,
+            Poll::Pending => {
+                self.posting = Some(tokio::spawn(posting));
+                Ok(())
+            }
+        }
     }
 
     /// Waits until `length` more bytes fit into the window.
@@ -195,13 +227,13 @@ impl MessageSink for ChannelSender {
         if length > self.max_message_size {
             return Err(RtcError::TooLarge { length, limit: self.max_message_size });
         }
+        self.posted().await?;
         self.room(length).await?;
         // Copies only if somebody else holds the same bytes.
         let message = message.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         // Counted first, so that what is acknowledged never seems to go back.
         self.state.sent.fetch_add(length as u64, Ordering::Relaxed);
-        let sent = self.state.channel.send(message).await;
-        sent.map_err(|_| RtcError::Closed)
+        self.post(message).await
     }
 
     fn max_message_size(&self) -> usize {
@@ -209,6 +241,7 @@ impl MessageSink for ChannelSender {
     }
 
     async fn flushed(&mut self) -> Result<(), RtcError> {
+        self.posted().await?;
         self.state.drained().await
     }
 

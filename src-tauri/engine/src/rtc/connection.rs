@@ -270,6 +270,10 @@ impl Connection {
         if local.typ == RTCIceCandidateType::Relay || remote.typ == RTCIceCandidateType::Relay {
             return Some(Path::Relayed);
         }
+        // One machine is local whatever its addresses are.
+        if local.address == remote.address {
+            return Some(Path::Local);
+        }
         Some(match remote.address.parse() {
             Ok(address) if is_local(address) => Path::Local,
             _ => Path::Direct,

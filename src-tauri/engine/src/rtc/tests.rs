@@ -117,6 +117,35 @@ async fn messages_go_both_ways_intact_and_in_order() {
     assert_ne!(ours.local, theirs.local);
 }
 
+/// On one thread the transport can't keep up with a burst, and its own send then waits at times.
+#[tokio::test]
+async fn a_message_is_sent_once_however_often_its_sending_is_given_up() {
+    let (mut a, mut b) = pair(&config()).await;
+    let count = 2_000;
+    let sending = async {
+        for number in 0..count {
+            let message = Bytes::copy_from_slice(&u32::to_be_bytes(number));
+            loop {
+                // Gives up whenever it would have to wait.
+                tokio::select! {
+                    biased;
+                    sent = a.sender.send(message.clone()) => break sent.unwrap(),
+                    () = std::future::ready(()) => tokio::task::yield_now().await,
+                }
+            }
+        }
+        a.sender.flushed().await.unwrap();
+    };
+    let receiving = async {
+        for number in 0..count {
+            let got = timeout(SOON, b.receiver.recv()).await.unwrap().unwrap();
+            assert_eq!(got[..], u32::to_be_bytes(number));
+        }
+    };
+    tokio::join!(sending, receiving);
+    assert_eq!(a.connection.progress().await.sent, 4 * u64::from(count));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_above_the_limit_is_refused_and_the_channel_lives() {
     let (mut a, mut b) = pair(&config()).await;
