@@ -18,6 +18,8 @@ pub enum Error {
     Failed { command: String, status: ExitStatus },
     /// A file or folder could not be read or written.
     File { path: PathBuf, source: io::Error },
+    /// A measurement that counts for nothing, because what was measured did not do its work.
+    Measure(String),
     /// A named step of a longer command failed.
     Step { name: String, source: Box<Error> },
 }
@@ -25,7 +27,7 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(sentence) => f.write_str(sentence),
+            Self::Usage(sentence) | Self::Measure(sentence) => f.write_str(sentence),
             Self::Missing { program, advice } => write!(f, "{program} is needed: {advice}"),
             Self::Start { program, source } => {
                 write!(f, "{program} could not be started: {source}")

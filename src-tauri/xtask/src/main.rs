@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a person does to this project, a command a module.
 
+mod bench;
 mod error;
 mod fmt;
 mod fuzz;
@@ -22,7 +23,7 @@ struct Command {
     work: fn(&[String]) -> Result<(), Error>,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         name: "run",
         arguments: "[-- PATH [OPTION…]]",
@@ -40,6 +41,12 @@ const COMMANDS: [Command; 6] = [
         arguments: "[TARGET…]",
         purpose: "run each fuzz target for a minute",
         work: fuzz::fuzz,
+    },
+    Command {
+        name: "bench",
+        arguments: "[--quick] [NAME…]",
+        purpose: "measure transfers over loopback beside a bare data channel and others; --quick once, with less",
+        work: bench::bench,
     },
     Command { name: "fmt", arguments: "", purpose: "format all Rust and all of ui/", work: fmt::fmt },
     Command {

@@ -1,0 +1,121 @@
+//! `cargo xtask bench`: whole processes over loopback, release build, ours beside a bare data channel and others.
+
+mod bare;
+mod others;
+mod ours;
+mod scratch;
+mod table;
+mod watched;
+mod work;
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::process::Program;
+
+use scratch::Scratch;
+use table::Row;
+use work::{ALL, Work};
+
+/// Runs of everything, of which the medians are printed.
+const RUNS: usize = 5;
+
+/// After which a measurement is given up.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// What one program needed to move one piece of work.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// Seconds from the start of the first receiving process to the end of the last.
+    whole: f64,
+    /// Seconds from the first connection's being open to the last word that all has arrived; the same as
+    /// `whole` for programs that don't tell.
+    moving: f64,
+    /// Processor seconds and peak memory of the sending process.
+    sender: Usage,
+    /// Processor seconds of all receiving processes, and the peak memory of the largest.
+    receivers: Usage,
+    /// The fastest receiver's time as a part of the slowest one's; 1 where there is one.
+    fairness: f64,
+}
+
+/// What a process has used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    cpu_seconds: f64,
+    peak_mib: f64,
+}
+
+/// A program to be measured.
+pub enum Contender {
+    Ours,
+    Bare,
+    Rsync,
+    Scp,
+    Sendme,
+}
+
+impl Contender {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ours => "sluice",
+            Self::Bare => "bare channel",
+            Self::Rsync => "rsync daemon",
+            Self::Scp => "scp",
+            Self::Sendme => "sendme",
+        }
+    }
+
+    fn run(&self, work: &Work, scratch: &Scratch) -> Result<Sample, Error> {
+        match self {
+            Self::Ours => ours::run(work, scratch),
+            Self::Bare => bare::run(work),
+            Self::Rsync => others::rsync(work, scratch),
+            Self::Scp => others::scp(work, scratch),
+            Self::Sendme => others::sendme(work, scratch),
+        }
+    }
+}
+
+/// Measures what `arguments` name, or everything; `--quick` once and with less to move.
+pub fn bench(arguments: &[String]) -> Result<(), Error> {
+    let quick = arguments.iter().any(|argument| argument == "--quick");
+    let names: Vec<&String> = arguments.iter().filter(|argument| *argument != "--quick").collect();
+    if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
+        let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
+        return Err(Error::Usage(format!("there is no measurement {unknown}, only {}", known.join(", "))));
+    }
+    let wanted = ALL.iter().filter(|work| names.is_empty() || names.iter().any(|name| work.name == **name));
+    let works: Vec<Work> = wanted.map(|work| if quick { work.quick() } else { *work }).collect();
+
+    Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
+    let example = ["build", "--release", "--package", "sluice-engine", "--example", "bare_channel"];
+    Program::cargo().args(example).run()?;
+
+    let scratch = Scratch::new(&works)?;
+    let (contenders, missing) = others::installed();
+    let runs = if quick { 1 } else { RUNS };
+    let mut rows = Vec::new();
+    let before = table::machine(&scratch);
+    for work in &works {
+        let mut samples: Vec<Vec<Sample>> = contenders.iter().map(|_| Vec::new()).collect();
+        scratch.fill(work)?;
+        for round in 1..=runs {
+            // One after the other in every round, so that the machine's moods meet all alike.
+            for (contender, samples) in contenders.iter().zip(&mut samples) {
+                let sample = contender.run(work, &scratch).map_err(|error| Error::Step {
+                    name: format!("{}, {}", work.title, contender.name()),
+                    source: Box::new(error),
+                })?;
+                let (name, title) = (contender.name(), work.title);
+                eprintln!("{title}, round {round} of {runs}, {name}: {:.2} s", sample.whole);
+                samples.push(sample);
+            }
+        }
+        scratch.empty()?;
+        let named = contenders.iter().map(Contender::name).zip(samples);
+        rows.extend(named.map(|(name, samples)| Row { work: *work, name, samples }));
+    }
+    print!("{}", table::print(&rows, &before, &missing, runs));
+    Ok(())
+}
