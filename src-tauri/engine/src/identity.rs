@@ -72,20 +72,20 @@ impl Identity {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Ok(OpenIdentity { identity: Identity::random()?, store: None, set_aside: None });
+                return Identity::random().map(OpenIdentity::unstored);
             }
             Err(TryLockError::Error(error)) => return Err(failed(&lock_path)(error)),
         }
         drop(gate);
-        let (identity, set_aside) = match place.load()? {
-            Loaded::Whole(identity) => (*identity, None),
-            Loaded::Missing => (place.create()?, None),
+        let (identity, is_new, set_aside) = match place.load()? {
+            Loaded::Whole(identity) => (*identity, false, None),
+            Loaded::Missing => (place.create()?, true, None),
             Loaded::Broken => {
                 let aside = place.set_aside()?;
-                (place.create()?, Some(aside))
+                (place.create()?, true, Some(aside))
             }
         };
-        Ok(OpenIdentity { identity, store: Some(Store { place, lock }), set_aside })
+        Ok(OpenIdentity { identity, store: Some(Store { place, lock }), is_new, set_aside })
     }
 
     /// Where identities are kept on this computer, if the system has a place for such things.
@@ -112,13 +112,14 @@ impl fmt::Debug for Identity {
 pub struct OpenIdentity {
     identity: Identity,
     store: Option<Store>,
+    is_new: bool,
     set_aside: Option<PathBuf>,
 }
 
 impl OpenIdentity {
     /// One that will not be found again.
     pub fn unstored(identity: Identity) -> Self {
-        OpenIdentity { identity, store: None, set_aside: None }
+        OpenIdentity { identity, store: None, is_new: true, set_aside: None }
     }
 
     /// The keys.
@@ -129,6 +130,11 @@ impl OpenIdentity {
     /// Whether the same paths will have the same link the next time.
     pub fn is_stored(&self) -> bool {
         self.store.is_some()
+    }
+
+    /// Whether it was made just now, so that nobody can have its link yet.
+    pub fn is_new(&self) -> bool {
+        self.is_new
     }
 
     /// The name that a file which could not be understood now has. Its link is dead.
@@ -397,7 +403,7 @@ mod tests {
             first.identity().secret.clone(),
             first.identity().keys_private,
         );
-        assert!(first.is_stored());
+        assert!(first.is_stored() && first.is_new());
         drop(first);
 
         let again =
@@ -406,6 +412,7 @@ mod tests {
         assert!(again.identity().secret == secret);
         assert_eq!(again.identity().keys_private, private);
         assert_eq!(again.identity().port, Some(4711));
+        assert!(!again.is_new());
         for (paths, server) in
             [(vec![PathBuf::from("/")], "embedded"), (vec![".".into(), "/".into()], "other")]
         {

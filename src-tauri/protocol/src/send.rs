@@ -10,9 +10,9 @@
 //! ```
 
 use crate::control::{EntryFailure, ReceiverMessage, SenderMessage, WantItem};
-use crate::crypto::{FileCipher, Key};
+use crate::crypto::{FileCipher, Key, TAG_LEN};
 use crate::error::Code;
-use crate::frame::{self, Kind, MAX_MESSAGE_LEN, MIN_MESSAGE_LEN, RecordHeader};
+use crate::frame::{self, HEADER_LEN, Kind, MIN_MESSAGE_LEN, RecordHeader};
 use crate::handshake::{Context, ControlChannel, SenderKeys, respond};
 use crate::manifest::Totals;
 use crate::session::{Outbox, SessionError};
@@ -23,6 +23,9 @@ use std::time::Duration;
 
 /// Plaintext bytes that one batch holds at most.
 pub const BATCH_LEN: usize = CHUNK_SIZE as usize;
+/// The longest data frame that is made, in bytes: a full chunk's record fills four of them exactly. Transports
+/// carry about 64 KiB best; both shorter and longer messages cost more a byte.
+pub const DATA_FRAME_LEN: usize = (HEADER_LEN + CHUNK_SIZE as usize + TAG_LEN).div_ceil(4) + 1;
 const BATCH_PIECES: usize = 128;
 // Frames beyond this wait for the channel before more is read.
 const MAX_QUEUED: usize = 2 * BATCH_LEN;
@@ -217,7 +220,7 @@ impl FrameCutter {
 
     fn flush(&mut self, out: &mut Vec<Part>) {
         if !self.frame.is_empty() {
-            out.push(Part::Frame(self.frame.split().freeze()));
+            out.push(Part::Frame(std::mem::take(&mut self.frame).freeze()));
         }
     }
 }
@@ -232,7 +235,7 @@ pub struct SendSession {
 impl SendSession {
     /// A session on a channel that has just opened.
     pub fn new(mut config: SendConfig, now: Duration) -> Self {
-        config.max_message = config.max_message.clamp(MIN_MESSAGE_LEN, MAX_MESSAGE_LEN);
+        config.max_message = config.max_message.clamp(MIN_MESSAGE_LEN, DATA_FRAME_LEN);
         SendSession {
             state: State::AwaitHello(Box::new(config)),
             outbox: Outbox::new(now),

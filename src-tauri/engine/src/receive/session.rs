@@ -161,9 +161,12 @@ impl Receiving {
             }
             let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
             let step = tokio::select! {
-                sent = self.peering.sink.send(pending.clone().unwrap_or_default()), if pending.is_some() => {
-                    pending = None;
-                    sent.map_err(|_| Stop::Session(Code::PeerLeft))
+                ready = self.peering.sink.ready(pending.as_ref().map_or(0, Bytes::len)), if pending.is_some() => {
+                    match (ready, pending.take()) {
+                        (Ok(()), Some(message)) => self.peering.sink.send(message).await,
+                        (ready, _) => ready,
+                    }
+                    .map_err(|_| Stop::Session(Code::PeerLeft))
                 }
                 message = self.peering.source.recv() => match message {
                     Some(message) => self

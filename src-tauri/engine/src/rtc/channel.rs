@@ -47,6 +47,12 @@ pub struct Progress {
 
 /// Where whole messages are sent. Ordered and reliable while the connection lives.
 pub trait MessageSink: Send {
+    /// Waits until a message of `length` bytes has room in flight. May be dropped and asked again.
+    ///
+    /// # Errors
+    /// [`RtcError::Closed`] when the channel is gone.
+    fn ready(&mut self, length: usize) -> impl Future<Output = Result<(), RtcError>> + Send;
+
     /// Sends one message, waiting first until there is room in flight. If the future is dropped
     /// while it waits, nothing is sent.
     ///
@@ -203,7 +209,7 @@ impl ChannelSender {
             let sent = self.state.sent.load(Ordering::Relaxed);
             self.window.acknowledge(sent.saturating_sub(outstanding as u64), held_back);
             // One threshold for all lengths up to the usual one, so that it is seldom moved.
-            let target = self.window.limit().saturating_sub(length.max(MESSAGE_SIZE));
+            let target = self.window.limit().saturating_sub(length.max(MESSAGE_SIZE + 64));
             if outstanding <= target {
                 return Ok(());
             }
@@ -222,13 +228,17 @@ impl ChannelSender {
 }
 
 impl MessageSink for ChannelSender {
+    async fn ready(&mut self, length: usize) -> Result<(), RtcError> {
+        self.posted().await?;
+        self.room(length).await
+    }
+
     async fn send(&mut self, message: Bytes) -> Result<(), RtcError> {
         let length = message.len();
         if length > self.max_message_size {
             return Err(RtcError::TooLarge { length, limit: self.max_message_size });
         }
-        self.posted().await?;
-        self.room(length).await?;
+        self.ready(length).await?;
         // Copies only if somebody else holds the same bytes.
         let message = message.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
         // Counted first, so that what is acknowledged never seems to go back.

@@ -190,9 +190,11 @@ impl Serving {
             }
             let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
             tokio::select! {
-                sent = link.sink.send(pending.clone().unwrap_or_default()), if pending.is_some() => {
-                    sent.map_err(|_| EngineError::from(Code::PeerLeft))?;
-                    pending = None;
+                ready = link.sink.ready(pending.as_ref().map_or(0, Bytes::len)), if pending.is_some() => {
+                    ready.map_err(|_| EngineError::from(Code::PeerLeft))?;
+                    if let Some(message) = pending.take() {
+                        link.sink.send(message).await.map_err(|_| EngineError::from(Code::PeerLeft))?;
+                    }
                 }
                 message = link.source.recv() => {
                     let message = message.ok_or(EngineError::from(Code::PeerLeft))?;
