@@ -9,6 +9,7 @@ mod desktop;
 mod files;
 mod packages;
 mod rust;
+mod security;
 mod ui;
 
 /// Fails with every complaint, so that one run shows all that is to be mended.

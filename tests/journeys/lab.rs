@@ -1,0 +1,114 @@
+//! The place of one test: its folders and homes, and what it starts there.
+
+use crate::process::{Sluice, program};
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// Folders of its own for one test; gone when it ends.
+pub struct Lab {
+    root: TempDir,
+}
+
+/// A `sluice serve`.
+pub struct Server {
+    pub process: Sluice,
+    /// `ADDRESS:PORT`.
+    pub address: String,
+    pub url: String,
+}
+
+impl Lab {
+    /// Makes the folders, and the program where that is needed.
+    pub fn new() -> Self {
+        program();
+        Lab { root: TempDir::with_prefix("sluice-journey-").unwrap() }
+    }
+
+    /// The same in memory, where tens of thousands of files are made in no time.
+    pub fn in_memory() -> Self {
+        program();
+        Lab { root: TempDir::with_prefix_in("sluice-journey-", "/dev/shm").unwrap() }
+    }
+
+    /// A path in the test's folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    /// A folder in the test's folder, made if it isn't there.
+    pub fn dir(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// `sluice` with a home of its own, so that nothing outside of the test is read or written.
+    pub fn command(&self, home: &str) -> Command {
+        let mut command = Command::new(program());
+        self.settle(&mut command, home);
+        command
+    }
+
+    /// Gives a command its home.
+    pub fn settle(&self, command: &mut Command, home: &str) {
+        let home = self.dir(&format!("home of {home}"));
+        command.env("HOME", &home).current_dir(&home).env_remove("SLUICE_PASSWORD");
+        for variable in ["XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"] {
+            command.env(variable, home.join(variable));
+        }
+    }
+
+    /// `sluice serve` on any port.
+    pub fn serve(&self) -> Server {
+        self.serve_at("127.0.0.1:0")
+    }
+
+    /// `sluice serve` on this address.
+    pub fn serve_at(&self, listen: &str) -> Server {
+        let mut command = self.command("server");
+        command.args(["serve", "--json", "--listen", listen]);
+        let mut process = Sluice::start("the server", command);
+        let listening = process.event("listening");
+        Server { address: listening.text("address").into(), url: listening.text("url").into(), process }
+    }
+
+    /// `sluice send` of one path over a server; with its link.
+    pub fn send<S: AsRef<OsStr>>(&self, server: &Server, path: &Path, more: &[S]) -> (Sluice, String) {
+        let mut command = self.command("the sender");
+        command
+            .args(["send", "--json", "--bind", "127.0.0.1:0", "--server", &server.url])
+            .arg(path)
+            .args(more);
+        shared(command)
+    }
+
+    /// `sluice send` of one path with the server inside; with its link.
+    pub fn send_alone<S: AsRef<OsStr>>(&self, path: &Path, more: &[S]) -> (Sluice, String) {
+        let mut command = self.command("the sender");
+        command
+            .args(["send", "--json", "--bind", "127.0.0.1:0", "--listen", "127.0.0.1:0"])
+            .arg(path)
+            .args(more);
+        shared(command)
+    }
+
+    /// `sluice receive` into `out`.
+    pub fn receive<S: AsRef<OsStr>>(&self, link: &str, out: &Path, more: &[S]) -> Sluice {
+        let mut command = self.command("the receiver");
+        command.args(["receive", link, "--json", "--bind", "127.0.0.1:0", "--out"]).arg(out).args(more);
+        Sluice::start("the receiver", command)
+    }
+}
+
+/// Starts a sender, and waits for its link.
+pub fn shared(command: Command) -> (Sluice, String) {
+    let mut sender = Sluice::start("the sender", command);
+    let link = sender.event("shared").text("link").to_owned();
+    (sender, link)
+}
+
+/// No flags.
+pub const PLAIN: [&str; 0] = [];

@@ -1,0 +1,60 @@
+//! Many receivers: all at once, and in line.
+
+use crate::lab::{Lab, PLAIN};
+use crate::tree;
+
+#[test]
+fn twenty_receivers_at_once_have_every_byte() {
+    let lab = Lab::new();
+    let folder = lab.dir("source/lecture");
+    tree::write_file(&folder.join("slides.bin"), 1, 3_000_000);
+    for number in 0..20 {
+        tree::write_file(&folder.join(format!("{number}.txt")), number, 500);
+    }
+    let (mut sender, link) = lab.send_alone(&folder, &["--limit", "12MB"]);
+    let outs: Vec<_> = (0..20).map(|number| lab.path(&format!("out {number}"))).collect();
+    let receivers: Vec<_> = outs.iter().map(|out| lab.receive(&link, out, &PLAIN)).collect();
+    for (receiver, out) in receivers.into_iter().zip(&outs) {
+        receiver.end().well();
+        tree::arrived(&folder, out);
+    }
+    while sender.seen.iter().filter(|event| event.is("receiver_done")).count() < 20 {
+        sender.event("receiver_done");
+    }
+    // All of them were connected before the first was done.
+    let first_done = sender.seen.iter().position(|event| event.is("receiver_done")).unwrap();
+    let connected = sender.seen[..first_done].iter().filter(|event| event.is("receiver_connected")).count();
+    assert_eq!(connected, 20, "they took turns");
+}
+
+#[test]
+fn receivers_beyond_the_slots_wait_in_line() {
+    let lab = Lab::new();
+    let file = lab.dir("source").join("file.bin");
+    tree::write_file(&file, 1, 6_000_000);
+    let (mut sender, link) = lab.send_alone(&file, &["--slots", "2", "--limit", "4MB"]);
+    let outs: Vec<_> = (0..4).map(|number| lab.path(&format!("out {number}"))).collect();
+    let mut receivers = Vec::new();
+    for (number, out) in outs.iter().enumerate() {
+        let mut receiver = lab.receive(&link, out, &PLAIN);
+        let ahead = number.saturating_sub(2) as u64;
+        match number {
+            0 | 1 => receiver.event("connected"),
+            _ => receiver.wait_for("its place", |event| event.is("place") && event.number("ahead") == ahead),
+        };
+        receivers.push(receiver);
+    }
+    let mut connecting = Vec::new();
+    for (receiver, out) in receivers.into_iter().zip(&outs) {
+        let ended = receiver.end().well();
+        connecting.push(ended.last("connecting").unwrap().at);
+        tree::arrived(&file, out);
+    }
+    assert!(connecting.is_sorted(), "{connecting:?}");
+    sender.wait_for("an empty line", |event| event.is("waiting") && event.number("count") == 0);
+    let mut active = 0_i32;
+    for event in &sender.seen {
+        active += i32::from(event.is("receiver_joined")) - i32::from(event.is("receiver_left"));
+        assert!(active <= 2, "more than two held a slot");
+    }
+}
