@@ -120,8 +120,12 @@ impl Receiving {
         let outcome = match stop {
             Stop::Finished(mut summary) => {
                 self.tell_progress(summary.durable).await;
-                self.say_done().await;
+                let heard = self.say_done().await;
                 tally.complete(&mut summary);
+                // Both sides know: nothing that is still on its way matters.
+                if heard {
+                    return Outcome::Done(summary);
+                }
                 Outcome::Done(summary)
             }
             Stop::Session(code) if can_retry(code) => Outcome::Lost { code, opened: self.opened },
@@ -356,32 +360,32 @@ impl Receiving {
         }
     }
 
-    // Everything is safe; whether the sender hears of it changes nothing about that.
-    async fn say_done(&mut self) {
+    // Everything is safe; whether the sender hears of it, which is the answer, changes nothing about that.
+    async fn say_done(&mut self) -> bool {
         if self.listing {
             self.session.close(Code::PeerLeft);
-            return;
+            return false;
         }
         self.session.handle_all_durable(self.chosen.0, self.chosen.1);
         let heard = async {
             loop {
                 while let Some(message) = self.session.poll_message(self.epoch.elapsed()) {
                     if self.peering.sink.send(message).await.is_err() {
-                        return;
+                        return false;
                     }
                 }
-                let Some(message) = self.peering.source.recv().await else { return };
+                let Some(message) = self.peering.source.recv().await else { return false };
                 if self.session.handle_message(&message, self.epoch.elapsed()).is_err() {
-                    return;
+                    return false;
                 }
                 while let Some(event) = self.session.poll_event() {
                     if matches!(event, SessionEvent::Done) {
-                        return;
+                        return true;
                     }
                 }
             }
         };
-        let _ = timeout(LAST_WORD, heard).await;
+        timeout(LAST_WORD, heard).await.unwrap_or(false)
     }
 }
 
