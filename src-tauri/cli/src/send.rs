@@ -33,6 +33,7 @@ pub struct Send {
 enum Stop {
     Interrupted,
     Enough,
+    NotStarted(EngineError),
     Failed(EngineError),
 }
 
@@ -65,7 +66,15 @@ impl Send {
         let mut identity = self.open_identity(&view)?;
         let mut embedded = match &self.server {
             Some(_) => None,
-            None => Some(self.start_server(&mut identity, &view).await?),
+            None => match self.start_server(&mut identity, &view).await {
+                Ok(embedded) => Some(embedded),
+                Err(error) => {
+                    if identity.is_new() {
+                        forget(identity);
+                    }
+                    return Err(error);
+                }
+            },
         };
         let (sender, mut events) = mpsc::channel(256);
         let options = self.options(embedded.as_ref())?;
@@ -80,7 +89,7 @@ impl Send {
                 part(&mut view, share, &stop, &mut events).await;
                 stop
             }
-            Err(error) => Stop::Failed(error),
+            Err(error) => Stop::NotStarted(error),
         };
         view.close();
         if let Some(embedded) = embedded {
@@ -88,10 +97,15 @@ impl Send {
         }
         match stop {
             Stop::Enough => {
-                if let Err(error) = identity.forget() {
-                    print::note(&format!("The share's keys could not be removed: {error}"));
-                }
+                forget(identity);
                 Ok(())
+            }
+            // Nobody has this link, so nothing is worth keeping.
+            Stop::NotStarted(error) => {
+                if identity.is_new() {
+                    forget(identity);
+                }
+                Err(error)
             }
             Stop::Interrupted if wanted > 0 => Err(Code::Interrupted.into()),
             Stop::Interrupted => {
@@ -165,6 +179,12 @@ impl Send {
     }
 }
 
+fn forget(identity: OpenIdentity) {
+    if let Err(error) = identity.forget() {
+        print::note(&format!("The share's keys could not be removed ({error})."));
+    }
+}
+
 /// Tells what happens until there is a reason to stop; `wanted` receivers done are one, unless it is 0.
 async fn follow(
     view: &mut View,
@@ -208,7 +228,7 @@ async fn part(view: &mut View, share: Share, stop: &Stop, events: &mut mpsc::Rec
         match stop {
             Stop::Enough => share.end().await,
             Stop::Interrupted => share.leave().await,
-            Stop::Failed(_) => drop(share),
+            Stop::NotStarted(_) | Stop::Failed(_) => drop(share),
         }
     };
     tokio::pin!(parting);

@@ -7,6 +7,9 @@ use sluice_engine::disk::{Outcome, Report, Skip, Summary};
 use sluice_engine::event::ReceiveEvent;
 use std::time::Instant;
 
+/// Columns that the words beside a bar usually take.
+const WORDS: usize = 54;
+
 /// How far a download is, as last told.
 #[derive(Debug, Clone, Copy, Default)]
 struct Far {
@@ -125,8 +128,11 @@ impl View {
             return;
         }
         let columns = usize::from(console::Term::stderr().size().1);
-        let width = columns.saturating_sub(56).clamp(6, 30);
-        if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:{width}.cyan/dim}} {{wide_msg}}")) {
+        // The words come first; where they leave no room there is no bar.
+        let width = columns.saturating_sub(WORDS).min(30);
+        let template =
+            if width >= 6 { format!("{{bar:{width}.cyan/dim}} {{wide_msg}}") } else { "{wide_msg}".into() };
+        if let Ok(style) = ProgressStyle::with_template(&template) {
             self.bar.set_style(style.progress_chars("━╸─"));
         }
     }
@@ -187,25 +193,24 @@ impl View {
     }
 }
 
+// What matters most stands first, because a narrow terminal cuts the end.
 fn status(far: &Far, rate: Option<u64>) -> String {
     let mut parts = Vec::new();
-    if far.total_bytes > 0 {
+    if far.complete && far.total_bytes > 0 {
         let percent = u128::from(far.bytes.min(far.total_bytes)) * 100 / u128::from(far.total_bytes);
-        if far.complete {
-            parts.push(format!("{percent}%"));
-        }
-        parts.push(format!("{} of {}", text::bytes(far.bytes), text::bytes(far.total_bytes)));
-    } else {
-        let total = text::counted(far.total_entries, "entry", "entries");
-        parts.push(format!("{} of {total}", text::count(far.entries)));
-    }
-    if !far.complete {
-        parts.push("so far".to_owned());
+        parts.push(format!("{percent}%"));
     }
     parts.extend(rate.map(text::rate));
     if far.complete {
         parts.extend(text::time_left(far.total_bytes.saturating_sub(far.bytes), rate));
     }
+    let so_far = if far.complete { "" } else { " so far" };
+    parts.push(if far.total_bytes > 0 {
+        format!("{} of {}{so_far}", text::bytes(far.bytes), text::bytes(far.total_bytes))
+    } else {
+        let total = text::counted(far.total_entries, "entry", "entries");
+        format!("{} of {total}{so_far}", text::count(far.entries))
+    });
     parts.join("  ")
 }
 
@@ -265,10 +270,10 @@ mod tests {
     #[test]
     fn the_status_tells_what_is_known() {
         let far = Far { bytes: 420, entries: 1, total_bytes: 1000, total_entries: 9, complete: true };
-        assert_eq!(status(&far, Some(58)), "42%  420 B of 1.0 kB  58 B/s  10 s left");
+        assert_eq!(status(&far, Some(58)), "42%  58 B/s  10 s left  420 B of 1.0 kB");
         assert_eq!(status(&far, None), "42%  420 B of 1.0 kB");
         let growing = Far { complete: false, ..far };
-        assert_eq!(status(&growing, Some(58)), "420 B of 1.0 kB  so far  58 B/s");
+        assert_eq!(status(&growing, Some(58)), "58 B/s  420 B of 1.0 kB so far");
         let empty = Far { entries: 3, total_entries: 9, complete: true, ..Far::default() };
         assert_eq!(status(&empty, None), "3 of 9 entries");
         let beyond = Far { bytes: 2000, ..far };

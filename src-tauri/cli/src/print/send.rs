@@ -5,6 +5,7 @@ use super::{LINE_EVERY, NAMED_ENTRIES, Style, json_line, note, out_line, qr, tex
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sluice_engine::event::ShareEvent;
 use sluice_engine::rtc::Path;
+use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
 use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
@@ -95,7 +96,10 @@ impl View {
             }
             ShareEvent::ReceiverLost { receiver, code } => {
                 let name = self.remove(*receiver);
-                self.say(&format!("{name} is gone ({code}); it may come back."));
+                self.say(&match code {
+                    Code::PeerLeft | Code::Interrupted => format!("{name} left; it may come back."),
+                    _ => format!("{name} is gone ({code}); it may come back."),
+                });
             }
             ShareEvent::ReceiverLeft { receiver } => {
                 self.joined.remove(receiver);
@@ -246,17 +250,18 @@ impl View {
     }
 }
 
+// What matters most stands first, because a narrow terminal cuts the end.
 fn status(bytes: u64, total: u64, walked: bool, rate: Option<u64>, path: Option<Path>) -> String {
     let mut parts = Vec::new();
     if walked && total > 0 {
         parts.push(format!("{}%", u128::from(bytes.min(total)) * 100 / u128::from(total)));
     }
-    parts.push(text::bytes(bytes));
     parts.extend(rate.map(text::rate));
     if walked {
         parts.extend(text::time_left(total.saturating_sub(bytes), rate));
     }
     parts.push(text::path(path).to_owned());
+    parts.push(text::bytes(bytes));
     parts.join("  ")
 }
 
@@ -264,7 +269,6 @@ fn status(bytes: u64, total: u64, walked: bool, rate: Option<u64>, path: Option<
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use sluice_protocol::error::Code;
     use sluice_protocol::id::ShareId;
 
     const PEER: PeerId = PeerId([0; 16]);
@@ -272,9 +276,9 @@ mod tests {
     #[test]
     fn a_receivers_line_tells_what_is_known() {
         let local = Some(Path::Local);
-        assert_eq!(status(420, 1000, true, Some(58), local), "42%  420 B  58 B/s  10 s left  local");
-        assert_eq!(status(420, 1000, false, Some(58), None), "420 B  58 B/s  connected");
-        assert_eq!(status(0, 0, true, None, local), "0 B  local");
+        assert_eq!(status(420, 1000, true, Some(58), local), "42%  58 B/s  10 s left  local  420 B");
+        assert_eq!(status(420, 1000, false, Some(58), None), "58 B/s  connected  420 B");
+        assert_eq!(status(0, 0, true, None, local), "local  0 B");
     }
 
     #[test]
