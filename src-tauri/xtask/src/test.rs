@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::fuzz;
-use crate::process::Program;
+use crate::process::{Program, target};
 use crate::setup::{self, Needs};
 use crate::steps::Steps;
 
@@ -62,5 +62,7 @@ fn clippy() -> Result<(), Error> {
 }
 
 fn nextest(filters: &[String]) -> Result<(), Error> {
-    Program::cargo().args(["nextest", "run", "--workspace"]).args(filters).run()
+    // Built with the tests themselves; alone, cargo would build it and half of its libraries with other features.
+    let sluice = target().join("debug").join("sluice").with_extension(std::env::consts::EXE_EXTENSION);
+    Program::cargo().args(["nextest", "run", "--workspace"]).args(filters).env("SLUICE_BIN", sluice).run()
 }
