@@ -1,19 +1,30 @@
 //! Many receivers: all at once, and in line.
 
 use crate::lab::{Lab, PLAIN};
+use crate::process::Sluice;
 use crate::tree;
 
 #[test]
 fn twenty_receivers_at_once_have_every_byte() {
     let lab = Lab::new();
     let folder = lab.dir("source/lecture");
-    tree::write_file(&folder.join("slides.bin"), 1, 3_000_000);
+    tree::write_file(&folder.join("slides.bin"), 1, 2_000_000);
     for number in 0..20 {
         tree::write_file(&folder.join(format!("{number}.txt")), number, 500);
     }
-    let (mut sender, link) = lab.send_alone(&folder, &["--limit", "12MB"]);
+    let (mut sender, link) = lab.send_alone(&folder, &["--limit", "4MB"]);
     let outs: Vec<_> = (0..20).map(|number| lab.path(&format!("out {number}"))).collect();
-    let receivers: Vec<_> = outs.iter().map(|out| lab.receive(&link, out, &PLAIN)).collect();
+    let receivers: Vec<_> = outs
+        .iter()
+        .map(|out| {
+            let mut receiver = lab.receive(&link, out, &PLAIN);
+            receiver.event("connected");
+            // Or the first would be done before the last is there.
+            receiver.hold();
+            receiver
+        })
+        .collect();
+    receivers.iter().for_each(Sluice::release);
     for (receiver, out) in receivers.into_iter().zip(&outs) {
         receiver.end().well();
         tree::arrived(&folder, out);

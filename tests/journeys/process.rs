@@ -219,7 +219,21 @@ impl Sluice {
 
     /// Ctrl-C.
     pub fn interrupt(&self) {
-        let signal = format!("kill -INT {}", self.child.id());
+        self.signal("INT");
+    }
+
+    /// Stops it where it is: nobody is told, it just does nothing any more.
+    pub fn hold(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn release(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let signal = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &signal]).status().unwrap().success());
     }
 
