@@ -87,11 +87,16 @@ impl Lab {
 
     /// `sluice send` of one path with the server inside; with its link.
     pub fn send_alone<S: AsRef<OsStr>>(&self, path: &Path, more: &[S]) -> (Sluice, String) {
+        self.send_settled(path, |command| {
+            command.args(more);
+        })
+    }
+
+    /// The same, with whatever `settle` does to the command.
+    pub fn send_settled(&self, path: &Path, settle: impl FnOnce(&mut Command)) -> (Sluice, String) {
         let mut command = self.command("the sender");
-        command
-            .args(["send", "--json", "--bind", "127.0.0.1:0", "--listen", "127.0.0.1:0"])
-            .arg(path)
-            .args(more);
+        command.args(["send", "--json", "--bind", "127.0.0.1:0", "--listen", "127.0.0.1:0"]).arg(path);
+        settle(&mut command);
         shared(command)
     }
 

@@ -3,7 +3,8 @@
 use crate::lab::{Lab, PLAIN};
 use crate::tree;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// Empty files in folders of a thousand.
@@ -39,23 +40,53 @@ fn a_receiver_is_let_in_while_the_walk_goes_on() {
     let lab = Lab::in_memory();
     let crowded = lab.dir("source/crowd");
     crowd(&crowded, 3);
-    let server = lab.serve();
-    // The same command has the same link, so that a receiver can wait for a share that isn't walked yet.
-    let (sender, link) = lab.send(&server, &crowded, &PLAIN);
-    sender.kill();
+    // Between what sorts before and behind it.
+    let slow = SlowFolder::new(&lab, &crowded.join("0001.slow"));
+    let (mut sender, link) = lab.send_settled(&crowded, |command| slow.settle(command));
+    let shared = sender.seen[0].at;
+    assert!(shared - sender.started < Duration::from_secs(2), "{:?}", shared - sender.started);
+
     let mut receiver = lab.receive(&link, &lab.path("out"), &["--list"]);
-    receiver.event("place");
-    receiver.event("sender_away");
-    crowd(&crowded, 200);
-    let (mut sender, again) = lab.send(&server, &crowded, &PLAIN);
-    assert_eq!(again, link);
     let early = receiver.event("offered");
-    assert_eq!(early.value["complete"], false, "the walk was over before a receiver could look");
+    // Whole pages of what stands before the slow folder.
+    assert!((512..=2003).contains(&early.number("entries")) && early.value["complete"] == false, "{early:?}");
+    slow.open();
     let late = receiver.wait_for("the whole offer", |event| event.value["complete"] == true);
-    assert!(early.number("entries") < late.number("entries"));
-    assert_eq!(late.number("entries"), 200_201);
-    receiver.end().well();
+    assert_eq!(late.number("entries"), 3005);
+    let listed = receiver.end().well();
+    assert_eq!(listed.all("entry").count(), 3005);
     sender.wait_for("the end of the walk", |event| event.value["complete"] == true);
+}
+
+/// A folder whose listing takes until [`Self::open`], for processes that were settled in it.
+struct SlowFolder {
+    path: PathBuf,
+    gate: PathBuf,
+    library: PathBuf,
+}
+
+impl SlowFolder {
+    fn new(lab: &Lab, path: &Path) -> Self {
+        let (gate, library) = (lab.path("gate"), lab.path("slow_folder.so"));
+        fs::create_dir_all(path).unwrap();
+        File::create(path.join("last")).unwrap();
+        let made = Command::new("mkfifo").arg(&gate).status().unwrap();
+        assert!(made.success(), "no pipe was made");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/journeys/slow_folder.c");
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+        assert!(built.unwrap().success(), "{source} was not compiled");
+        SlowFolder { path: path.to_owned(), gate, library }
+    }
+
+    fn settle(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library);
+        command.env("SLUICE_SLOW_FOLDER", &self.path).env("SLUICE_SLOW_FOLDER_GATE", &self.gate);
+    }
+
+    // Opening a pipe for writing waits for its reader, so for the walk to have come this far.
+    fn open(&self) {
+        File::options().write(true).open(&self.gate).unwrap();
+    }
 }
 
 #[test]
