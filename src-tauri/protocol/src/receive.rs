@@ -278,6 +278,13 @@ impl ReceiveSession {
         }
     }
 
+    /// The length in bytes of the next frame to send, which stays queued until [`Self::poll_message`]: a driver
+    /// waits for room with this, because control frames are sealed in order, and one that is taken out and then not
+    /// sent makes forgeries of all that follow.
+    pub fn next_message_len(&self) -> Option<usize> {
+        self.outbox.next_len()
+    }
+
     /// The next frame to send.
     pub fn poll_message(&mut self, now: Duration) -> Option<Bytes> {
         self.outbox.pop(now)

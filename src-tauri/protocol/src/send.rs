@@ -411,15 +411,28 @@ impl SendSession {
         }
     }
 
+    /// The length in bytes of the next frame to send, which stays queued until [`Self::poll_message`]: a driver
+    /// waits for room with this, because control frames are sealed in order, and one that is taken out and then not
+    /// sent makes forgeries of all that follow.
+    pub fn next_message_len(&mut self) -> Option<usize> {
+        self.say_totals();
+        self.outbox.next_len()
+    }
+
     /// The next frame to send.
     pub fn poll_message(&mut self, now: Duration) -> Option<Bytes> {
+        self.say_totals();
+        self.outbox.pop(now)
+    }
+
+    // As late as this, so that what changed often is said once.
+    fn say_totals(&mut self) {
         if let State::Open(open) = &mut self.state
             && open.totals_due
         {
             open.totals_due = false;
             self.outbox.push_control(&mut open.channel, &SenderMessage::Totals(open.totals).encode());
         }
-        self.outbox.pop(now)
     }
 
     /// The next event.

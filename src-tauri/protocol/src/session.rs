@@ -66,6 +66,10 @@ impl Outbox {
         self.push(frame::build(Kind::Control, &sealed));
     }
 
+    pub(crate) fn next_len(&self) -> Option<usize> {
+        self.frames.front().map(Bytes::len)
+    }
+
     pub(crate) fn pop(&mut self, now: Duration) -> Option<Bytes> {
         let frame = self.frames.pop_front()?;
         self.queued -= frame.len();

@@ -7,7 +7,6 @@ use crate::error::EngineError;
 use crate::event::ReceiveEvent;
 use crate::peering::Peering;
 use crate::rtc::{MessageSink, MessageSource};
-use bytes::Bytes;
 use sluice_protocol::error::Code;
 use sluice_protocol::handshake::{Context, binding};
 use sluice_protocol::manifest::{Entry, EntryKind, Totals};
@@ -18,8 +17,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 const GOODBYE: Duration = Duration::from_secs(1);
-// How long the sender's "heard" is worth waiting for, once everything is durable.
-const LAST_WORD: Duration = Duration::from_secs(3);
+// How long the sender's "heard" is worth waiting for, once everything is durable: a packet that is lost here is sent
+// again after 1 to 3 s (RFC 9260 §6.3.1), and once more after twice that.
+const LAST_WORD: Duration = Duration::from_secs(10);
 const NEWS_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How a connection ended.
@@ -122,10 +122,11 @@ impl Receiving {
                 self.tell_progress(summary.durable).await;
                 let heard = self.say_done().await;
                 tally.complete(&mut summary);
-                // Both sides know: nothing that is still on its way matters.
                 if heard {
+                    // Both sides know: nothing that is still on its way matters.
                     return Outcome::Done(summary);
                 }
+                tracing::debug!("the sender did not say that it heard");
                 Outcome::Done(summary)
             }
             Stop::Session(code) if can_retry(code) => Outcome::Lost { code, opened: self.opened },
@@ -153,20 +154,17 @@ impl Receiving {
         tally: &mut Tally,
         cancel: &CancellationToken,
     ) -> Stop {
-        let mut pending: Option<Bytes> = None;
         let mut news = interval(NEWS_INTERVAL);
         news.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             if let Err(stop) = self.handle_events(writer).await {
                 return stop;
             }
-            if pending.is_none() {
-                pending = self.session.poll_message(self.epoch.elapsed());
-            }
+            let next = self.session.next_message_len();
             let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
             let step = tokio::select! {
-                ready = self.peering.sink.ready(pending.as_ref().map_or(0, Bytes::len)), if pending.is_some() => {
-                    match (ready, pending.take()) {
+                ready = self.peering.sink.ready(next.unwrap_or(0)), if next.is_some() => {
+                    match (ready, self.session.poll_message(self.epoch.elapsed())) {
                         (Ok(()), Some(message)) => self.peering.sink.send(message).await,
                         (ready, _) => ready,
                     }

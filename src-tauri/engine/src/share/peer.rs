@@ -5,7 +5,6 @@ use crate::disk::{self, SourceFailure};
 use crate::error::EngineError;
 use crate::peering::{Peering, Role};
 use crate::rtc::{MessageSink, MessageSource, Path};
-use bytes::Bytes;
 use sluice_protocol::control::EntryFailure;
 use sluice_protocol::error::Code;
 use sluice_protocol::handshake::{Context, binding};
@@ -168,7 +167,6 @@ impl Serving {
         news: &News,
         close: &mut mpsc::Receiver<Code>,
     ) -> Result<(), EngineError> {
-        let mut pending: Option<Bytes> = None;
         let mut reading: Option<Reading> = None;
         loop {
             self.tell_events(link, news).await;
@@ -182,17 +180,15 @@ impl Serving {
                     None => self.files = Some(files),
                 }
             }
-            if pending.is_none() {
-                pending = self.session.poll_message(self.epoch.elapsed());
-            }
-            if pending.is_none() && self.session.is_done() {
+            let next = self.session.next_message_len();
+            if next.is_none() && self.session.is_done() {
                 return Ok(());
             }
             let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
             tokio::select! {
-                ready = link.sink.ready(pending.as_ref().map_or(0, Bytes::len)), if pending.is_some() => {
+                ready = link.sink.ready(next.unwrap_or(0)), if next.is_some() => {
                     ready.map_err(|_| EngineError::from(Code::PeerLeft))?;
-                    if let Some(message) = pending.take() {
+                    if let Some(message) = self.session.poll_message(self.epoch.elapsed()) {
                         link.sink.send(message).await.map_err(|_| EngineError::from(Code::PeerLeft))?;
                     }
                 }
