@@ -24,7 +24,13 @@ pub const fn status(code: Code) -> u8 {
         Code::ShareNotFound | Code::ShareEnded | Code::SenderGone | Code::PeerLeft => 5,
         Code::ServerUnreachable
         | Code::ServerFailed
+        | Code::ServerFull
+        | Code::ShareFull
+        | Code::RateLimited
+        | Code::StoreUnavailable
         | Code::RequestInvalid
+        | Code::NotYourTurn
+        | Code::RelayRefused
         | Code::NoConnection
         | Code::Stalled => 6,
         Code::DiskFull | Code::DiskFailed | Code::DestinationGone | Code::DestinationBusy => 7,

@@ -69,6 +69,18 @@ codes! {
     ServerUnreachable = "server_unreachable", "The server can't be reached; what was verified is kept.";
     /// The server answered with something unknown or failed.
     ServerFailed = "server_failed", "The server answered with an error; what was verified is kept.";
+    /// A receiver came for a slot that is not its own yet.
+    NotYourTurn = "not_your_turn", "There is no free slot yet; the place in line is kept.";
+    /// The share has as many receivers as it may have.
+    ShareFull = "share_full", "Too many people wait for this share; try again later.";
+    /// The server has as many shares, or as many from this address, as it may have.
+    ServerFull = "server_full", "The server is full; try again later.";
+    /// Too many requests or messages in a short time.
+    RateLimited = "rate_limited", "Too many requests came from here; try again in a while.";
+    /// The server can't reach what it keeps its queues in.
+    StoreUnavailable = "store_unavailable", "The server can't reach its store right now; running transfers go on.";
+    /// The relay refused the credentials, or they have expired.
+    RelayRefused = "relay_refused", "The relay server does not accept the credentials, which may have expired.";
     /// A request or message that the server can't take.
     RequestInvalid = "request_invalid", "The server does not understand this request.";
     /// A share with this id is held by another owner.

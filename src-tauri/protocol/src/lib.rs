@@ -1,7 +1,7 @@
 //! The protocol of Sluice, pure: no I/O, no clock, no randomness of its own.
 //!
 //! Everything that two peers and a server must agree on lives here: identifiers, the link, the
-//! manifest, the sealed session, frames, signaling messages and the two session machines. Time and
+//! manifest, the sealed session, frames, signaling messages, the queue and the two session machines. Time and
 //! random bytes are arguments, so a whole transfer can run inside one seeded test.
 //! `docs/protocol.md` describes the same in words, well enough to write another client.
 
@@ -15,6 +15,7 @@ pub mod link;
 pub mod manifest;
 pub mod name;
 pub mod path;
+pub mod queue;
 pub mod ranges;
 pub mod receive;
 pub mod send;

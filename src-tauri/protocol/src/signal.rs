@@ -2,6 +2,7 @@
 
 use crate::error::Code;
 use crate::id::{JoinHash, JoinKey, OwnerKey, PeerId, ShareId};
+use crate::queue::{Progress, Standing, Tier};
 use serde::{Deserialize, Serialize};
 
 /// The longest WebSocket message or HTTP body, in bytes: an SDP with many candidates fits many times.
@@ -12,6 +13,8 @@ pub const MAX_SDP_LEN: usize = 16 * 1024;
 pub const MAX_CANDIDATE_LEN: usize = 1024;
 /// The most slots that a share may have.
 pub const MAX_SLOTS: u16 = 100;
+/// The longest sealed summary, in characters of base64url.
+pub const MAX_SUMMARY_LEN: usize = 2048;
 /// Slots of a share unless the sender says otherwise.
 pub const DEFAULT_SLOTS: u16 = 20;
 
@@ -27,6 +30,12 @@ pub struct CreateShare {
     pub join_hash: JoinHash,
     /// How many receivers may be connected at once, 1 to [`MAX_SLOTS`].
     pub slots: u16,
+    /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub summary: Option<String>,
+    /// Receivers that the sender is connected with, for a server that has lost the share; at most `slots`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub active: Vec<PeerId>,
 }
 
 /// The answer to [`CreateShare`].
@@ -48,6 +57,9 @@ pub struct JoinShare {
     pub join_key: JoinKey,
     /// Chosen by the receiver at random and kept across reconnects, so that it keeps its place.
     pub peer: PeerId,
+    /// The ticket it had, so that a server that has lost the queue gives it its old place.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ticket: Option<String>,
 }
 
 /// The answer to [`JoinShare`].
@@ -55,6 +67,78 @@ pub struct JoinShare {
 pub struct ShareJoined {
     /// Opens the receiver's WebSocket.
     pub ticket: String,
+}
+
+/// A receiver's place, as HTTP and the event stream tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Says which way to hear news: a WebSocket for `active`, a long poll for `near`, an event stream for `far`.
+    pub tier: Tier,
+    /// Receivers ahead of this one that wait for a slot.
+    pub ahead: u32,
+    /// The share's slots.
+    pub slots: u16,
+    /// A slot is kept for it: it has so many milliseconds to open its WebSocket.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease_ms: Option<u64>,
+    /// Whether the sender is there; nobody is let in while it is not.
+    pub sender_here: bool,
+    /// Changes when anything above does but `lease_ms`: what a long poll waits for, and the event stream's ids.
+    pub version: String,
+}
+
+impl Place {
+    /// How a standing is told at `now`, a moment since the Unix epoch.
+    pub fn new(standing: &Standing, now: std::time::Duration) -> Self {
+        let Standing { tier, ahead, slots, lease, sender_here, .. } = *standing;
+        let letter = match tier {
+            Tier::Active => 'a',
+            Tier::Near => 'n',
+            Tier::Far => 'f',
+        };
+        let version =
+            format!("{letter}{ahead}.{slots}.{}{}", u8::from(sender_here), u8::from(lease.is_some()));
+        let lease_ms =
+            lease.map(|until| u64::try_from(until.saturating_sub(now).as_millis()).unwrap_or(u64::MAX));
+        Place { tier, ahead, slots, lease_ms, sender_here, version }
+    }
+}
+
+/// A STUN or TURN server, in the shape that browsers take (W3C WebRTC, `RTCIceServer`).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// Addresses, such as `stun:host:3478` or `turn:host:3478` (RFC 7064, RFC 7065).
+    pub urls: Vec<String>,
+    /// The user at a TURN server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub username: Option<String>,
+    /// The password at a TURN server.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credential: Option<String>,
+}
+
+// Credentials do not print.
+impl std::fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+/// The answer to `GET /api/shares/{id}/ice`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServers {
+    /// Servers that help to find a path.
+    pub ice_servers: Vec<IceServer>,
+    /// Seconds for which the credentials are good; absent where there are none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ttl: Option<u64>,
+}
+
+/// The answer to `GET /api/shares/{id}/summary`, and what a sender says when it changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
+    pub summary: String,
 }
 
 /// The body of every HTTP error, and of [`ServerMessage::Error`].
@@ -143,6 +227,16 @@ pub enum ClientMessage {
     },
     /// A receiver has all it wants, or gives up: its slot or place is free.
     Leave,
+    /// A receiver tells how far it is.
+    Progress {
+        /// How far.
+        progress: Progress,
+    },
+    /// A sender has more to say of what it shares.
+    Summary {
+        /// Sealed, at most [`MAX_SUMMARY_LEN`] characters.
+        summary: String,
+    },
     /// A sender lets one receiver go: it loses its slot and is told.
     Dismiss {
         /// The receiver meant.

@@ -169,7 +169,8 @@ impl Download {
         let psk = blocking(move || crypto::psk(&secret, share, password.as_deref())).await?;
         let mut peer = [0; 16];
         getrandom::fill(&mut peer).map_err(|error| EngineError::detailed(Code::NoConnection, error))?;
-        let join = JoinShare { version: VERSION, join_key: link.join_key(), peer: PeerId(peer) };
+        let join =
+            JoinShare { version: VERSION, join_key: link.join_key(), peer: PeerId(peer), ticket: None };
         let signaling = Signaling::open(link.server.clone(), Role::Receiver(link.share, join))?;
         let line = Line { signaling, admitted: false, away: false, inbox: None };
         Ok(Download {

@@ -86,6 +86,8 @@ impl Share {
             owner_key: identity.owner_key.clone(),
             join_hash: link.join_key().hash(),
             slots: options.slots,
+            summary: None,
+            active: Vec::new(),
         };
         let mut signaling = Signaling::open(options.server.clone(), Role::Owner(create))?;
         first_contact(&mut signaling).await?;

@@ -79,7 +79,7 @@ impl Running {
     }
 
     pub async fn try_join(&self, share: ShareId, peer: u8, key: JoinKey) -> Answer {
-        let body = JoinShare { version: 1, join_key: key, peer: PeerId([peer; 16]) };
+        let body = JoinShare { version: 1, join_key: key, peer: PeerId([peer; 16]), ticket: None };
         self.post(&format!("/api/shares/{share}/receivers"), &serde_json::to_string(&body).unwrap()).await
     }
 
@@ -217,6 +217,8 @@ pub fn create_body(slots: u16) -> String {
         owner_key: OwnerKey([1; 32]),
         join_hash: JoinKey([5; 32]).hash(),
         slots,
+        summary: None,
+        active: Vec::new(),
     })
     .unwrap()
 }
