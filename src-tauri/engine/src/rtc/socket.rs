@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -84,11 +85,41 @@ fn bind_for(addresses: &[IpAddr], loopback: bool) -> Vec<String> {
     bind
 }
 
-/// Tokio's runtime, with sockets whose buffers are large.
+/// How long a driver in a [`Hurry`] sleeps at most.
+const NAP: Duration = Duration::from_millis(2);
+
+/// On between ICE's and the channel's being ready, once a connection. The crate's driver starts SCTP and opens the
+/// channel behind its own look at what is to be sent, and then sleeps until ICE's next keep-alive: 200 ms, twice.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Hurry {
+    on: Arc<AtomicBool>,
+    over: Arc<AtomicBool>,
+}
+
+impl Hurry {
+    /// Begins it, unless it is over.
+    pub(super) fn begin(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends it for good.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    fn limit(&self, duration: Duration) -> Duration {
+        let on = self.on.load(Ordering::Relaxed) && !self.over.load(Ordering::Relaxed);
+        if on { duration.min(NAP) } else { duration }
+    }
+}
+
+/// Tokio's runtime for one connection, with sockets whose buffers are large.
 #[derive(Debug)]
 pub(super) struct TunedRuntime {
     /// Off only to measure what the buffers are worth.
     pub(super) enlarge: bool,
+    /// Whether the driver is to look again soon.
+    pub(super) hurry: Hurry,
 }
 
 impl Runtime for TunedRuntime {
@@ -135,7 +166,7 @@ impl Runtime for TunedRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
-        TokioRuntime.sleep(duration)
+        TokioRuntime.sleep(self.hurry.limit(duration))
     }
 
     fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
@@ -171,6 +202,18 @@ mod tests {
         assert_eq!(bind_for(&all[..2], false), ["127.0.0.1:0", "[::1]:0"]);
         assert_eq!(bind_for(&all[..1], false), ["127.0.0.1:0"]);
         assert_eq!(bind_for(&all[4..], false), ["127.0.0.1:0"]);
+    }
+
+    #[test]
+    fn a_driver_naps_only_in_a_hurry() {
+        let hurry = Hurry::default();
+        let (long, short) = (Duration::from_millis(200), Duration::from_millis(1));
+        assert_eq!(hurry.limit(long), long);
+        hurry.clone().begin();
+        assert_eq!((hurry.limit(long), hurry.limit(short)), (NAP, short));
+        hurry.clone().end();
+        hurry.begin();
+        assert_eq!(hurry.limit(long), long);
     }
 
     #[test]
