@@ -1,8 +1,8 @@
 //! Key derivation and the sealing of chunks: HKDF-SHA256 (RFC 5869), AES-256-GCM (NIST SP 800-38D), Argon2id (RFC 9106).
 
 use crate::id::{JoinKey, LinkSecret, ShareId};
-use aes_gcm::aead::{AeadInPlace, KeyInit};
-use aes_gcm::{Aes256Gcm, Nonce, Tag};
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce};
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -99,7 +99,7 @@ impl FileCipher {
     /// Encrypts `chunk` in place and returns its tag.
     pub fn seal(&self, index: u32, header: &[u8], chunk: &mut [u8]) -> [u8; TAG_LEN] {
         self.cipher
-            .encrypt_in_place_detached(&nonce(index), header, chunk)
+            .encrypt_inout_detached(&nonce(index), header, chunk.into())
             .expect("a chunk is far below GCM's 64 GiB")
             .into()
     }
@@ -116,7 +116,7 @@ impl FileCipher {
         tag: &[u8; TAG_LEN],
     ) -> Result<(), Forged> {
         self.cipher
-            .decrypt_in_place_detached(&nonce(index), header, chunk, Tag::from_slice(tag))
+            .decrypt_inout_detached(&nonce(index), header, chunk.into(), tag.into())
             .map_err(|_| Forged)
     }
 }
