@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: whole processes over loopback, release build, ours beside a bare data channel and others.
+//! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others.
 
 mod bare;
 mod others;
@@ -8,10 +8,11 @@ mod table;
 mod watched;
 mod work;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::process::Program;
+use crate::process::{Program, target};
 
 use scratch::Scratch;
 use table::Row;
@@ -46,6 +47,41 @@ pub struct Usage {
     peak_mib: f64,
 }
 
+/// Which build of our own programs is run.
+#[derive(Debug, Clone, Copy)]
+pub enum Build {
+    /// The one that people get.
+    Release,
+    /// The one that the tests have built already: shows that all of this works, and says nothing of speed.
+    Dev,
+}
+
+impl Build {
+    /// Builds what is measured.
+    fn make(self) -> Result<(), Error> {
+        match self {
+            Self::Release => {
+                Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
+                let example = ["--package", "sluice-engine", "--example", "bare_channel"];
+                Program::cargo().args(["build", "--release"]).args(example).run()
+            }
+            // Of the whole workspace, or cargo would build half of the libraries once more with other features.
+            Self::Dev => Program::cargo()
+                .args(["build", "--workspace", "--bin", "sluice", "--example", "bare_channel"])
+                .run(),
+        }
+    }
+
+    /// Where a program of it is.
+    pub fn program(self, path: &str) -> PathBuf {
+        let profile = match self {
+            Self::Release => "release",
+            Self::Dev => "debug",
+        };
+        target().join(profile).join(path)
+    }
+}
+
 /// A program to be measured.
 pub enum Contender {
     Ours,
@@ -66,10 +102,10 @@ impl Contender {
         }
     }
 
-    fn run(&self, work: &Work, scratch: &Scratch) -> Result<Sample, Error> {
+    fn run(&self, work: &Work, scratch: &Scratch, build: Build) -> Result<Sample, Error> {
         match self {
-            Self::Ours => ours::run(work, scratch),
-            Self::Bare => bare::run(work),
+            Self::Ours => ours::run(work, scratch, build),
+            Self::Bare => bare::run(work, build),
             Self::Rsync => others::rsync(work, scratch),
             Self::Scp => others::scp(work, scratch),
             Self::Sendme => others::sendme(work, scratch),
@@ -77,10 +113,16 @@ impl Contender {
     }
 }
 
-/// Measures what `arguments` name, or everything; `--quick` once and with less to move.
+/// Measures what `arguments` name, or everything; `--quick` once and with less to move, `--dev` with the debug build.
 pub fn bench(arguments: &[String]) -> Result<(), Error> {
-    let quick = arguments.iter().any(|argument| argument == "--quick");
-    let names: Vec<&String> = arguments.iter().filter(|argument| *argument != "--quick").collect();
+    let (flags, names): (Vec<&String>, Vec<&String>) =
+        arguments.iter().partition(|argument| argument.starts_with("--"));
+    if let Some(unknown) = flags.iter().find(|flag| !["--quick", "--dev"].contains(&flag.as_str())) {
+        return Err(Error::Usage(format!("there is no flag {unknown}, only --quick and --dev")));
+    }
+    let given = |name: &str| flags.iter().any(|flag| *flag == name);
+    let quick = given("--quick");
+    let build = if given("--dev") { Build::Dev } else { Build::Release };
     if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
         let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
         return Err(Error::Usage(format!("there is no measurement {unknown}, only {}", known.join(", "))));
@@ -88,9 +130,7 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
     let wanted = ALL.iter().filter(|work| names.is_empty() || names.iter().any(|name| work.name == **name));
     let works: Vec<Work> = wanted.map(|work| if quick { work.quick() } else { *work }).collect();
 
-    Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
-    let example = ["build", "--release", "--package", "sluice-engine", "--example", "bare_channel"];
-    Program::cargo().args(example).run()?;
+    build.make()?;
 
     let scratch = Scratch::new(&works)?;
     let (contenders, missing) = others::installed();
@@ -103,7 +143,7 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
         for round in 1..=runs {
             // One after the other in every round, so that the machine's moods meet all alike.
             for (contender, samples) in contenders.iter().zip(&mut samples) {
-                let sample = contender.run(work, &scratch).map_err(|error| Error::Step {
+                let sample = contender.run(work, &scratch, build).map_err(|error| Error::Step {
                     name: format!("{}, {}", work.title, contender.name()),
                     source: Box::new(error),
                 })?;

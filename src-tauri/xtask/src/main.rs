@@ -44,7 +44,7 @@ const COMMANDS: [Command; 7] = [
     },
     Command {
         name: "bench",
-        arguments: "[--quick] [NAME…]",
+        arguments: "[--quick] [--dev] [NAME…]",
         purpose: "measure transfers over loopback beside a bare data channel and others; --quick once, with less",
         work: bench::bench,
     },

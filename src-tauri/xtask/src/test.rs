@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::bench;
 use crate::error::Error;
 use crate::fuzz;
 use crate::process::{Program, target};
@@ -34,6 +35,8 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     steps.step("fuzz", || fuzz::run_all(FUZZ))?;
     steps.step("doc tests", || Program::cargo().args(["test", "--workspace", "--doc"]).run())?;
     steps.step("nextest", || nextest(&[]))?;
+    // Behind the tests, which build what it runs.
+    steps.step("bench", || bench::bench(&["--quick".to_owned(), "--dev".to_owned()]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
 }

@@ -6,13 +6,12 @@ use serde_json::Value;
 
 use super::watched::Watched;
 use super::work::Work;
-use super::{Sample, Usage};
+use super::{Build, Sample, Usage};
 use crate::error::Error;
-use crate::process::target;
 
 /// Moves as many bytes as `work` has to as many receivers.
-pub fn run(work: &Work) -> Result<Sample, Error> {
-    let mut command = Command::new(target().join("release/examples/bare_channel"));
+pub fn run(work: &Work, build: Build) -> Result<Sample, Error> {
+    let mut command = Command::new(build.program("examples/bare_channel"));
     command.args(["--bytes", &work.bytes_each().to_string(), "--peers", &work.receivers.to_string()]);
     let mut bare = Watched::start(command, &std::env::temp_dir())?;
     let started = bare.started;

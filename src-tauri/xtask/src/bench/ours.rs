@@ -8,15 +8,14 @@ use serde_json::Value;
 use super::scratch::Scratch;
 use super::watched::Watched;
 use super::work::Work;
-use super::{Sample, Usage};
+use super::{Build, Sample, Usage};
 use crate::error::Error;
-use crate::process::target;
 
 /// Serves, shares and receives `work` once.
-pub fn run(work: &Work, scratch: &Scratch) -> Result<Sample, Error> {
+pub fn run(work: &Work, scratch: &Scratch, build: Build) -> Result<Sample, Error> {
     let home = scratch.folder("home")?;
     let sluice = |words: &[&str]| {
-        let mut command = Command::new(target().join("release/sluice"));
+        let mut command = Command::new(build.program("sluice"));
         command.arg(words[0]).arg("--json").args(&words[1..]);
         command
     };
