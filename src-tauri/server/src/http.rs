@@ -1,9 +1,9 @@
 //! The HTTP side: routes, bodies, error answers, and the page behind a link.
 
 use crate::config::Timings;
-use crate::queue::Role;
+use crate::old::store::{Store, Terms};
+use crate::role::Role;
 use crate::socket;
-use crate::store::{Store, Terms};
 use crate::token::Signer;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;

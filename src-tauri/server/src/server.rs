@@ -2,8 +2,8 @@
 
 use crate::config::Config;
 use crate::http::{self, Connection, Context};
+use crate::old::store::{MemoryStore, Store as _};
 use crate::socket::stopped;
-use crate::store::{MemoryStore, Store as _};
 use crate::token::Signer;
 use axum::{Extension, Router};
 use hyper::server::conn::http1;

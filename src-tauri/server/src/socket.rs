@@ -2,8 +2,8 @@
 
 use crate::http::Context;
 use crate::mailbox::{Closing, Delivery, Inbox};
-use crate::queue::Role;
-use crate::store::{Request, Session, Store};
+use crate::old::store::{Request, Session, Store};
+use crate::role::Role;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;

@@ -4,7 +4,7 @@
 //! (16, zeros for a sender), and the HMAC-SHA256 of "sluice/1 token" ‖ all before (32). Any instance
 //! with the same secret can check one.
 
-use crate::queue::Role;
+use crate::role::Role;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac};

@@ -169,6 +169,11 @@ impl Queue {
         (active, self.line.len())
     }
 
+    /// How many slots are held or kept for somebody, and how many wait.
+    pub fn counts(&self) -> (u32, u32) {
+        (self.held, self.line.len())
+    }
+
     /// Whether the share has ended; it can be forgotten once all events are drained.
     pub fn is_over(&self) -> bool {
         self.over

@@ -1,66 +1,48 @@
 //! The store of one process: everything in memory, under one lock that is never held across a wait.
 
-use super::{Request, Session, Store, Terms};
-use crate::config::{Limits, Timings};
-use crate::mailbox::{Closing, Inbox, Outbox, mailbox};
-use crate::queue::{Output, Queue, Role, Rules};
+use super::limits::{Limits, Rate};
+use super::{Notice, Notices, Store, Terms, Totals};
+use crate::clock::Clock;
 use sluice_protocol::error::Code;
-use sluice_protocol::id::{JoinHash, JoinKey, PeerId, ShareId};
-use sluice_protocol::signal::{ServerMessage, Signal};
-use std::collections::hash_map::Entry;
+use sluice_protocol::id::{PeerId, ShareId};
+use sluice_protocol::queue::{Command, Queue, Rules, Standing};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use subtle::ConstantTimeEq as _;
-use tokio::sync::Notify;
-use tokio::time::Instant;
-
-// How long a receiver's signal waits for room at its sender before it is dropped.
-const RELAY_WAIT: Duration = Duration::from_secs(5);
+use tokio::sync::{Notify, mpsc};
 
 /// Keeps shares in this process.
 pub struct MemoryStore {
     rules: Rules,
     max_shares: usize,
-    start: Instant,
+    clock: Clock,
     state: Mutex<State>,
     // The first timer may have changed.
     retime: Notify,
+    notices: mpsc::UnboundedSender<(ShareId, Notice)>,
 }
 
 #[derive(Default)]
 struct State {
     shares: HashMap<ShareId, Share>,
     timers: BTreeSet<(Duration, ShareId)>,
-    sessions: u64,
+    limits: Limits,
 }
 
 struct Share {
-    join_hash: JoinHash,
     queue: Queue,
-    sockets: HashMap<Role, (u64, Outbox)>,
+    summary: Option<String>,
     // As it stands in `State::timers`.
     timer: Option<Duration>,
 }
 
 impl MemoryStore {
-    /// An empty store.
-    pub fn new(timings: &Timings, limits: &Limits) -> Self {
-        MemoryStore {
-            rules: Rules {
-                sender_grace: timings.away_grace,
-                receiver_grace: timings.receiver_grace,
-                max_receivers: limits.receivers,
-            },
-            max_shares: limits.shares,
-            start: Instant::now(),
-            state: Mutex::default(),
-            retime: Notify::new(),
-        }
-    }
-
-    fn now(&self) -> Duration {
-        self.start.elapsed()
+    /// An empty store, and what it tells.
+    pub fn new(rules: Rules, max_shares: usize, clock: Clock) -> (Self, Notices) {
+        let (notices, receiver) = mpsc::unbounded_channel();
+        let state = Mutex::default();
+        let store = MemoryStore { rules, max_shares, clock, state, retime: Notify::new(), notices };
+        (store, receiver)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -68,192 +50,152 @@ impl MemoryStore {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    // Where signals of `session` go, if it is current and a slot connects it to the other end.
-    fn other_end(&self, session: &Session, to: Option<PeerId>) -> Option<Outbox> {
-        let state = self.lock();
-        let share = state.shares.get(&session.share)?;
-        let (receiver, target) = match (session.role, to) {
-            (Role::Sender, Some(peer)) => (peer, Role::Receiver(peer)),
-            (Role::Receiver(peer), None) => (peer, Role::Sender),
-            _ => return None,
-        };
-        if !share.is_current(session) || !share.queue.is_active(receiver) {
-            return None;
-        }
-        share.sockets.get(&target).map(|(_, outbox)| outbox.clone())
+    fn read<T>(&self, share: ShareId, read: impl FnOnce(&Share) -> T) -> Result<T, Code> {
+        self.lock().shares.get(&share).map(read).ok_or(Code::ShareNotFound)
     }
 
     // Changes one share and does what follows from it.
-    fn change<T>(
-        &self,
-        share: ShareId,
-        change: impl FnOnce(&mut Share, &mut u64) -> Result<T, Code>,
-    ) -> Result<T, Code> {
+    fn change<T>(&self, id: ShareId, change: impl FnOnce(&mut Share) -> T) -> Result<T, Code> {
         let mut state = self.lock();
-        let State { shares, sessions, .. } = &mut *state;
-        let entry = shares.get_mut(&share).ok_or(Code::ShareNotFound)?;
-        let result = change(entry, sessions);
-        if state.settle(share) {
-            self.retime.notify_one();
-        }
-        result
+        let share = state.shares.get_mut(&id).ok_or(Code::ShareNotFound)?;
+        let result = change(share);
+        self.settle(&mut state, id);
+        Ok(result)
     }
-}
 
-impl State {
-    // Hands out what the queue has to say; answers whether the first timer changed.
-    fn settle(&mut self, id: ShareId) -> bool {
-        let Entry::Occupied(mut entry) = self.shares.entry(id) else {
-            return false;
+    // Hands out what the queue has to say, and sets its timer.
+    fn settle(&self, state: &mut State, id: ShareId) {
+        let Some(share) = state.shares.get_mut(&id) else {
+            return;
         };
-        let first = self.timers.first().copied();
-        let share = entry.get_mut();
-        share.deliver();
+        while let Some(event) = share.queue.poll_event() {
+            // Nobody listens any more when the server stops.
+            let _ = self.notices.send((id, Notice::Queue(event)));
+        }
+        let first = state.timers.first().copied();
         let timer = share.queue.poll_timeout();
         if timer != share.timer {
             if let Some(old) = share.timer {
-                self.timers.remove(&(old, id));
+                state.timers.remove(&(old, id));
             }
             if let Some(new) = timer {
-                self.timers.insert((new, id));
+                state.timers.insert((new, id));
             }
             share.timer = timer;
         }
         if share.queue.is_over() {
-            entry.remove();
-            tracing::debug!(shares = self.shares.len(), "a share is over");
+            state.shares.remove(&id);
+            tracing::debug!(shares = state.shares.len(), "a share is over");
         }
-        first != self.timers.first().copied()
-    }
-}
-
-impl Share {
-    fn deliver(&mut self) {
-        while let Some(output) = self.queue.poll_output() {
-            match output {
-                Output::ToSender(message) => self.tell(Role::Sender, message),
-                Output::ToReceiver(peer, message) => self.tell(Role::Receiver(peer), message),
-                Output::CloseSender => self.close(Role::Sender),
-                Output::CloseReceiver(peer) => self.close(Role::Receiver(peer)),
-            }
+        if first != state.timers.first().copied() {
+            self.retime.notify_one();
         }
-    }
-
-    fn tell(&self, role: Role, message: ServerMessage) {
-        if let Some((_, outbox)) = self.sockets.get(&role) {
-            outbox.tell(message);
-        }
-    }
-
-    fn close(&mut self, role: Role) {
-        if let Some((_, outbox)) = self.sockets.remove(&role) {
-            outbox.close(Closing::Over);
-        }
-    }
-
-    fn is_current(&self, session: &Session) -> bool {
-        self.sockets.get(&session.role).is_some_and(|(number, _)| *number == session.number)
     }
 }
 
 impl Store for MemoryStore {
-    async fn open(&self, share: ShareId, terms: Terms) -> Result<(), Code> {
-        let now = self.now();
+    async fn open(&self, share: ShareId, terms: Terms, now: Duration) -> Result<(), Code> {
+        let Terms { join_hash, slots, active, summary } = terms;
         let mut state = self.lock();
         let count = state.shares.len();
-        match state.shares.entry(share) {
-            Entry::Occupied(mut entry) => {
-                let share = entry.get_mut();
-                share.join_hash = terms.join_hash;
-                share.queue.handle_open(terms.slots, now);
-            }
-            Entry::Vacant(_) if count >= self.max_shares => return Err(Code::ServerFailed),
-            Entry::Vacant(entry) => {
-                entry.insert(Share {
-                    join_hash: terms.join_hash,
-                    queue: Queue::new(self.rules, terms.slots, now),
-                    sockets: HashMap::new(),
-                    timer: None,
-                });
-                tracing::debug!(shares = count + 1, "a share is opened");
-            }
+        if let Some(share) = state.shares.get_mut(&share) {
+            share.queue.handle(&Command::Open { join_hash, slots }, now)?;
+            share.summary = summary.or(share.summary.take());
+        } else if count >= self.max_shares {
+            return Err(Code::ServerFull);
+        } else {
+            let queue = Queue::new(self.rules, join_hash, slots, &active, now);
+            state.shares.insert(share, Share { queue, summary, timer: None });
+            tracing::debug!(shares = count + 1, "a share is opened");
         }
-        if state.settle(share) {
-            self.retime.notify_one();
-        }
+        self.settle(&mut state, share);
         Ok(())
     }
 
-    async fn join(&self, share: ShareId, peer: PeerId, proof: &JoinKey) -> Result<(), Code> {
-        let hash = proof.hash();
-        let now = self.now();
-        self.change(share, |share, _| {
-            if !bool::from(share.join_hash.0.ct_eq(&hash.0)) {
-                return Err(Code::NotAuthorised);
-            }
-            share.queue.handle_join(peer, now)
+    async fn handle(
+        &self,
+        share: ShareId,
+        command: &Command,
+        now: Duration,
+    ) -> Result<Option<Standing>, Code> {
+        self.change(share, |share| share.queue.handle(command, now))?
+    }
+
+    async fn seen(
+        &self,
+        share: ShareId,
+        peers: &[PeerId],
+        now: Duration,
+    ) -> Result<Vec<Result<Standing, Code>>, Code> {
+        self.change(share, |share| {
+            let mut seen = |&peer| {
+                let standing = share.queue.handle(&Command::Seen { peer }, now)?;
+                standing.ok_or(Code::NotAuthorised)
+            };
+            peers.iter().map(&mut seen).collect()
         })
     }
 
-    async fn connect(&self, share: ShareId, role: Role) -> Result<(Session, Inbox), Code> {
-        self.change(share, |entry, sessions| {
-            match role {
-                Role::Sender => entry.queue.handle_sender_connected(),
-                Role::Receiver(peer) => entry.queue.handle_connected(peer)?,
-            }
-            *sessions += 1;
-            let (outbox, inbox) = mailbox();
-            if let Some((_, old)) = entry.sockets.insert(role, (*sessions, outbox)) {
-                old.close(Closing::Replaced);
-            }
-            let session = Session { share, role, number: *sessions };
-            Ok((session, inbox))
-        })
+    async fn standings(&self, share: ShareId, peers: &[PeerId]) -> Result<Vec<Option<Standing>>, Code> {
+        self.read(share, |share| peers.iter().map(|&peer| share.queue.standing(peer)).collect())
     }
 
-    async fn disconnect(&self, session: Session) {
-        let now = self.now();
-        // A share that is over has nothing left to be told.
-        let _ = self.change(session.share, |share, _| {
-            if share.is_current(&session) {
-                share.sockets.remove(&session.role);
-                match session.role {
-                    Role::Sender => share.queue.handle_sender_disconnected(now),
-                    Role::Receiver(peer) => share.queue.handle_disconnected(peer, now),
-                }
-            }
-            Ok(())
-        });
+    async fn opened(&self, share: ShareId) -> Result<(Vec<PeerId>, u32), Code> {
+        self.read(share, |share| share.queue.held())
     }
 
-    async fn request(&self, session: Session, request: Request) {
-        let _ = self.change(session.share, |share, _| {
-            if share.is_current(&session) {
-                match (session.role, request) {
-                    (Role::Receiver(peer), Request::Leave) => share.queue.handle_leave(peer),
-                    (Role::Sender, Request::Dismiss(peer)) => share.queue.handle_dismiss(peer),
-                    (Role::Sender, Request::End) => share.queue.handle_end(),
-                    _ => {}
-                }
-            }
-            Ok(())
-        });
+    async fn set_summary(&self, share: ShareId, summary: String) -> Result<(), Code> {
+        self.change(share, |share| share.summary = Some(summary))
     }
 
-    async fn relay(&self, session: Session, to: Option<PeerId>, signal: Signal) {
-        let Some(outbox) = self.other_end(&session, to) else {
-            return;
-        };
-        match session.role {
-            Role::Sender => {
-                outbox.relay_or_close(ServerMessage::Relay { peer: None, signal });
-            }
-            Role::Receiver(peer) => {
-                let peer = Some(peer);
-                let message = ServerMessage::Relay { peer, signal };
-                outbox.relay_within(message, RELAY_WAIT).await;
-            }
+    async fn summary(&self, share: ShareId) -> Result<Option<String>, Code> {
+        self.read(share, |share| share.summary.clone())
+    }
+
+    // There is no other instance, and this one is told of everything.
+    async fn publish(&self, _: ShareId, _: Notice) -> Result<(), Code> {
+        Ok(())
+    }
+
+    async fn watch(&self, _: ShareId) -> Result<(), Code> {
+        Ok(())
+    }
+
+    async fn unwatch(&self, _: ShareId) {}
+
+    async fn allow(&self, key: &str, rate: Rate, now: Duration) -> Result<Option<Duration>, Code> {
+        Ok(self.lock().limits.allow(key, rate, now))
+    }
+
+    async fn hold(
+        &self,
+        key: &str,
+        member: [u8; 16],
+        cap: u32,
+        until: Duration,
+        now: Duration,
+    ) -> Result<bool, Code> {
+        Ok(self.lock().limits.hold(key, member, cap, until, now))
+    }
+
+    async fn release(&self, key: &str, member: [u8; 16]) -> Result<(), Code> {
+        self.lock().limits.release(key, member);
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), Code> {
+        Ok(())
+    }
+
+    async fn totals(&self) -> Result<Totals, Code> {
+        let state = self.lock();
+        let mut totals = Totals { shares: state.shares.len() as u64, ..Totals::default() };
+        for share in state.shares.values() {
+            let (held, waiting) = share.queue.counts();
+            totals.held += u64::from(held);
+            totals.waiting += u64::from(waiting);
         }
+        Ok(totals)
     }
 
     async fn run(&self) {
@@ -261,20 +203,56 @@ impl Store for MemoryStore {
             let first = self.lock().timers.first().copied();
             match first {
                 None => self.retime.notified().await,
-                Some((due, share)) => {
-                    let due = tokio::time::sleep_until(self.start + due);
-                    tokio::select! {
-                        () = self.retime.notified() => {}
-                        () = due => {
-                            let now = self.now();
-                            let _ = self.change(share, |share, _| {
-                                share.queue.handle_timeout(now);
-                                Ok(())
-                            });
-                        }
+                Some((due, share)) => tokio::select! {
+                    () = self.retime.notified() => {}
+                    () = tokio::time::sleep_until(self.clock.instant(due)) => {
+                        // A share that was over meanwhile has nothing due.
+                        let _ = self.handle(share, &Command::Tick, self.clock.now().max(due)).await;
                     }
-                }
+                },
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::contract::{self, Inspect};
+    use super::*;
+    use proptest::prelude::*;
+    use sluice_protocol::queue::Snapshot;
+
+    impl Inspect for MemoryStore {
+        async fn snapshot(&self, share: ShareId) -> Option<Snapshot> {
+            self.read(share, |share| share.queue.snapshot()).ok()
+        }
+    }
+
+    fn store() -> (MemoryStore, Notices) {
+        MemoryStore::new(contract::RULES, contract::MAX_SHARES, Clock::new())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn any_sequence_is_answered_as_the_contract_says(steps in contract::steps()) {
+            let (store, mut notices) = store();
+            contract::block_on(contract::check(&store, &mut notices, &steps));
+        }
+    }
+
+    #[test]
+    fn limits_hold_as_the_contract_says() {
+        contract::block_on(contract::check_limits(&store().0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_done_without_being_asked() {
+        let (store, mut notices) = store();
+        tokio::select! {
+            () = store.run() => {}
+            () = contract::check_timers(&store, &mut notices, store.clock) => {}
         }
     }
 }

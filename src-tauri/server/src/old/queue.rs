@@ -10,15 +10,6 @@ use sluice_protocol::signal::ServerMessage;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-/// Which end of a share a socket or token belongs to.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The owner of the share.
-    Sender,
-    /// One receiver.
-    Receiver(PeerId),
-}
-
 /// What a queue allows.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {

@@ -1,6 +1,6 @@
 //! Where shares are kept: the interface that one process or several instances can stand behind.
 //!
-//! All that a store decides, it decides through [`crate::queue`]'s rules. News travel the other way,
+//! All that a store decides, it decides through [`crate::old::queue`]'s rules. News travel the other way,
 //! through the [`Inbox`] that [`Store::connect`] hands out: a store that several instances share fills it
 //! from its subscription, so the sender may be connected to one instance and a receiver to another.
 
@@ -9,7 +9,7 @@ mod memory;
 pub use memory::MemoryStore;
 
 use crate::mailbox::Inbox;
-use crate::queue::Role;
+use crate::role::Role;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{JoinHash, JoinKey, PeerId, ShareId};
 use sluice_protocol::signal::Signal;
