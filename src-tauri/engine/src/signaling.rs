@@ -5,9 +5,10 @@ use futures_util::{SinkExt, StreamExt};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;
 use sluice_protocol::link::ServerUrl;
+use sluice_protocol::queue::Tier;
 use sluice_protocol::signal::{
-    self, ClientMessage, CreateShare, ErrorBody, JoinShare, MAX_MESSAGE_LEN, ServerMessage, ShareCreated,
-    ShareJoined,
+    self, ClientMessage, CreateShare, ErrorBody, JoinShare, MAX_MESSAGE_LEN, Place, ServerMessage,
+    ShareCreated, ShareJoined,
 };
 use std::sync::Once;
 use std::time::Duration;
@@ -20,6 +21,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+// The server answers a poll after ten seconds.
+const POLL_TIMEOUT: Duration = Duration::from_secs(20);
 // The server pings every 15 s; three of them missed is a dead path.
 const SILENCE: Duration = Duration::from_secs(45);
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -44,6 +47,8 @@ pub enum SignalingEvent {
     Up,
     /// The server said something.
     Message(ServerMessage),
+    /// A receiver's place in line.
+    Place(Place),
     /// The socket is gone or could not be opened; it is tried again.
     Down(EngineError),
     /// The server will not have this peer; nothing more comes.
@@ -72,7 +77,7 @@ impl Signaling {
         let (outgoing, to_send) = mpsc::channel(256);
         let (events, incoming) = mpsc::channel(256);
         let stop = CancellationToken::new();
-        let line = Line { server, role, http, to_send, events };
+        let line = Line { server, role, http, to_send, events, too_early: false };
         tokio::spawn(stop.clone().run_until_cancelled_owned(line.run()));
         Ok(Signaling { outgoing, incoming, _stop: stop.drop_guard() })
     }
@@ -103,6 +108,8 @@ struct Line {
     http: reqwest::Client,
     to_send: mpsc::Receiver<ClientMessage>,
     events: mpsc::Sender<SignalingEvent>,
+    // The last socket was refused for want of a slot.
+    too_early: bool,
 }
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -113,7 +120,8 @@ impl Line {
         loop {
             let started = Instant::now();
             let error = match self.connect().await {
-                Ok(socket) => {
+                Ok(None) => return,
+                Ok(Some(socket)) => {
                     if self.events.send(SignalingEvent::Up).await.is_err() {
                         return;
                     }
@@ -129,6 +137,7 @@ impl Line {
                 Err(error) => error,
             };
             // A ticket that lapsed is no refusal: the next one is asked for by a new POST.
+            self.too_early = error.code() == Code::NotYourTurn;
             if error.code() == Code::ShareTaken {
                 let _ = self.events.send(SignalingEvent::Refused(error)).await;
                 return;
@@ -144,15 +153,23 @@ impl Line {
         }
     }
 
-    async fn connect(&self) -> Result<Socket, EngineError> {
+    // Nothing if nobody waits for it any more.
+    async fn connect(&mut self) -> Result<Option<Socket>, EngineError> {
         let (share, token) = match &self.role {
             Role::Owner(create) => {
                 let created: ShareCreated = self.post("/api/shares", create).await?;
                 (created.share, created.token)
             }
             Role::Receiver(share, join) => {
-                let joined: ShareJoined = self.post(&format!("/api/shares/{share}/receivers"), join).await?;
-                (*share, joined.ticket)
+                let (share, peer) = (*share, join.peer);
+                let mut joined: ShareJoined =
+                    self.post(&format!("/api/shares/{share}/receivers"), join).await?;
+                joined.ticket = match self.wait_for_turn(share, joined.place, joined.ticket).await? {
+                    Some(ticket) => ticket,
+                    None => return Ok(None),
+                };
+                tracing::debug!(%peer, "the turn has come");
+                (share, joined.ticket)
             }
         };
         let config = WebSocketConfig::default()
@@ -165,7 +182,49 @@ impl Line {
             .map_err(|_| EngineError::from(Code::ServerUnreachable))?
             .map_err(socket_error)?;
         send(&mut socket, &ClientMessage::Authorize { token }).await?;
-        Ok(socket)
+        Ok(Some(socket))
+    }
+
+    // Polls the place until there is a slot to come for; gives it up if that is what is wanted meanwhile.
+    async fn wait_for_turn(
+        &mut self,
+        share: ShareId,
+        first: Place,
+        ticket: String,
+    ) -> Result<Option<String>, EngineError> {
+        let url = self.server.http(&format!("/api/shares/{share}/place"));
+        let mut place = first;
+        let mut here = true;
+        loop {
+            let now = place.sender_here;
+            if now != std::mem::replace(&mut here, now) {
+                let message = if now { ServerMessage::SenderBack } else { ServerMessage::SenderAway };
+                self.tell(SignalingEvent::Message(message)).await;
+            }
+            self.tell(SignalingEvent::Place(place.clone())).await;
+            if place.lease_ms.is_some() || (place.tier == Tier::Active && !self.too_early) {
+                return Ok(Some(ticket));
+            }
+            let request = self.http.get(format!("{url}?after={}", place.version));
+            let poll = answer(request.bearer_auth(&ticket).timeout(POLL_TIMEOUT));
+            tokio::select! {
+                polled = poll => place = polled?,
+                message = self.to_send.recv() => {
+                    let (Role::Receiver(share, join), None | Some(ClientMessage::Leave)) = (&self.role, message) else {
+                        continue;
+                    };
+                    let url = self.server.http(&format!("/api/shares/{share}/receivers/{}", join.peer));
+                    // Where this fails, the place lapses by itself.
+                    let _ = self.http.delete(url).bearer_auth(&ticket).send().await;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn tell(&self, event: SignalingEvent) {
+        // Nobody listening is noticed where messages to be sent are awaited.
+        let _ = self.events.send(event).await;
     }
 
     async fn post<T: serde::de::DeserializeOwned>(
@@ -173,19 +232,7 @@ impl Line {
         path: &str,
         body: &impl serde::Serialize,
     ) -> Result<T, EngineError> {
-        let unreachable =
-            |error: reqwest::Error| EngineError::detailed(Code::ServerUnreachable, error.without_url());
-        let response = self.http.post(self.server.http(path)).json(body).send().await.map_err(unreachable)?;
-        let status = response.status();
-        let bytes = response.bytes().await.map_err(unreachable)?;
-        if status.is_success() {
-            return serde_json::from_slice(&bytes)
-                .map_err(|error| EngineError::detailed(Code::ServerFailed, error));
-        }
-        match serde_json::from_slice::<ErrorBody>(&bytes) {
-            Ok(body) => Err(body.code.into()),
-            Err(_) => Err(EngineError::detailed(Code::ServerFailed, status)),
-        }
+        answer(self.http.post(self.server.http(path)).json(body)).await
     }
 
     // Until the socket is gone, which is the error, or nobody listens any more.
@@ -218,6 +265,22 @@ impl Line {
                 }
             }
         }
+    }
+}
+
+async fn answer<T: serde::de::DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, EngineError> {
+    let unreachable =
+        |error: reqwest::Error| EngineError::detailed(Code::ServerUnreachable, error.without_url());
+    let response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let bytes = response.bytes().await.map_err(unreachable)?;
+    if status.is_success() {
+        return serde_json::from_slice(&bytes)
+            .map_err(|error| EngineError::detailed(Code::ServerFailed, error));
+    }
+    match serde_json::from_slice::<ErrorBody>(&bytes) {
+        Ok(body) => Err(body.code.into()),
+        Err(_) => Err(EngineError::detailed(Code::ServerFailed, status)),
     }
 }
 

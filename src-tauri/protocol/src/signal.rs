@@ -65,8 +65,13 @@ pub struct JoinShare {
 /// The answer to [`JoinShare`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareJoined {
-    /// Opens the receiver's WebSocket.
+    /// Names the receiver to the server from now on, on its WebSocket too.
     pub ticket: String,
+    /// Its place.
+    pub place: Place,
+    /// What the share holds, sealed, if its sender has said.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub summary: Option<String>,
 }
 
 /// A receiver's place, as HTTP and the event stream tell it.
@@ -257,14 +262,7 @@ pub enum ServerMessage {
         /// How many wait.
         waiting: u32,
     },
-    /// To a receiver: its place in line; sent first and whenever it changes.
-    Place {
-        /// Receivers ahead of this one that wait for a slot.
-        ahead: u32,
-        /// The share's slots.
-        slots: u16,
-    },
-    /// To a receiver: it holds a slot now, and may send a [`Signal::Request`].
+    /// To a receiver, first: it is in its slot, and may send a [`Signal::Request`].
     Admitted,
     /// To a sender: a receiver took a slot.
     Joined {
@@ -302,6 +300,12 @@ pub enum ServerMessage {
     },
     /// Something was refused; the socket closes behind this.
     Error(ErrorBody),
+}
+
+/// Whether this may be a share's summary: base64url of at most [`MAX_SUMMARY_LEN`] characters.
+pub fn is_summary(text: &str) -> bool {
+    text.len() <= MAX_SUMMARY_LEN
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
 /// Reads one WebSocket message from a client or a server.

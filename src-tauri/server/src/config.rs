@@ -22,16 +22,24 @@ pub struct Config {
 pub struct Timings {
     /// A share is forgotten when its sender's socket has been away for this long.
     pub away_grace: Duration,
-    /// A receiver whose socket dropped keeps its slot or place for this long.
+    /// A receiver whose connection dropped keeps its slot or place for this long, and so does one that has just joined.
     pub receiver_grace: Duration,
+    /// A receiver that is promoted must open its socket within this time.
+    pub lease: Duration,
+    /// A peer of which something was heard counts as present for this long.
+    pub presence: Duration,
+    /// A long poll is answered after this time at the latest.
+    pub poll: Duration,
     /// A socket must be authorised within this time.
     pub authorise: Duration,
     /// A request's head, and then its body, must arrive within this time each.
     pub request: Duration,
-    /// One message must be taken by the network within this time.
+    /// A connection whose peer takes nothing for this long is closed.
     pub write: Duration,
-    /// How often a socket is pinged.
+    /// How often a socket is pinged, and an event stream gives a sign of life.
     pub ping: Duration,
+    /// How often at most the queue is told that something was heard on a socket.
+    pub heard: Duration,
     /// A socket on which nothing came for this long, no pong either, is closed.
     pub idle: Duration,
     /// How long a stopping server waits for its connections to close.
@@ -44,7 +52,7 @@ pub struct Limits {
     /// The most shares at once.
     pub shares: usize,
     /// The most receivers of one share, waiting ones and those let go included.
-    pub receivers: usize,
+    pub receivers: u32,
     /// The most TCP connections at once; more wait to be accepted.
     pub connections: usize,
 }
@@ -61,10 +69,14 @@ impl Default for Timings {
         Timings {
             away_grace: Duration::from_secs(60),
             receiver_grace: Duration::from_secs(20),
+            lease: Duration::from_secs(30),
+            presence: Duration::from_secs(60),
+            poll: Duration::from_secs(10),
             authorise: Duration::from_secs(10),
             request: Duration::from_secs(10),
             write: Duration::from_secs(10),
             ping: Duration::from_secs(15),
+            heard: Duration::from_secs(10),
             idle: Duration::from_secs(45),
             shutdown: Duration::from_secs(5),
         }

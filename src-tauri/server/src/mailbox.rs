@@ -3,11 +3,12 @@
 //! The server's own news and relayed signals stand in two lanes, news first: so a peer that floods
 //! another with signals can neither hold news back nor push them out.
 
+use sluice_protocol::error::Code;
 use sluice_protocol::signal::ServerMessage;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 /// The most news that wait for one socket; with more it is closed.
 pub const MAX_NEWS: usize = 256;
@@ -23,6 +24,10 @@ pub enum Closing {
     Replaced,
     /// The reader is too slow.
     TooSlow,
+    /// It has no place here any more, for this reason.
+    Refused(Code),
+    /// The server stops.
+    Stopping,
 }
 
 /// What the socket has to do next.
@@ -41,7 +46,7 @@ pub fn mailbox() -> (Outbox, Inbox) {
     (Outbox(Arc::clone(&shared)), Inbox(shared))
 }
 
-/// The end that the store holds.
+/// The end that the hub holds.
 #[derive(Clone)]
 pub struct Outbox(Arc<Shared>);
 
@@ -62,21 +67,25 @@ struct Pending {
 }
 
 impl Outbox {
-    /// Adds news. Of places and counts only the newest waits.
+    /// Adds news before all others.
+    pub fn tell_first(&self, message: ServerMessage) {
+        let mut pending = self.0.lock();
+        if pending.closing.is_none() {
+            pending.news.push_front(message);
+        }
+        drop(pending);
+        self.0.wake.notify_one();
+    }
+
+    /// Adds news. Of counts only the newest waits.
     pub fn tell(&self, message: ServerMessage) {
         {
             let mut pending = self.0.lock();
             if pending.closing.is_some() {
                 return;
             }
-            match message {
-                ServerMessage::Place { .. } => {
-                    pending.news.retain(|old| !matches!(old, ServerMessage::Place { .. }))
-                }
-                ServerMessage::Waiting { .. } => {
-                    pending.news.retain(|old| !matches!(old, ServerMessage::Waiting { .. }))
-                }
-                _ => {}
+            if let ServerMessage::Waiting { .. } = message {
+                pending.news.retain(|old| !matches!(old, ServerMessage::Waiting { .. }));
             }
             if pending.news.len() < MAX_NEWS {
                 pending.news.push_back(message);
@@ -98,9 +107,17 @@ impl Outbox {
         }
     }
 
+    /// Adds a relayed signal, or drops it when too many wait.
+    pub fn relay_or_drop(&self, message: ServerMessage) {
+        if let Ok(room) = self.0.room.try_acquire() {
+            room.forget();
+            self.0.push_relay(message);
+        }
+    }
+
     /// Adds a relayed signal as soon as there is room; drops it when there is none in time.
-    pub async fn relay_within(&self, message: ServerMessage, time: Duration) {
-        if let Ok(Ok(room)) = tokio::time::timeout(time, self.0.room.acquire()).await {
+    pub async fn relay_until(&self, message: ServerMessage, deadline: Instant) {
+        if let Ok(Ok(room)) = tokio::time::timeout_at(deadline, self.0.room.acquire()).await {
             room.forget();
             self.0.push_relay(message);
         }
@@ -152,7 +169,7 @@ impl Shared {
 
     fn pop(&self) -> Option<Delivery> {
         let mut pending = self.lock();
-        if let Some(closing @ (Closing::Replaced | Closing::TooSlow)) = pending.closing {
+        if let Some(closing) = pending.closing.filter(|closing| *closing != Closing::Over) {
             return Some(Delivery::Close(closing));
         }
         if let Some(message) = pending.news.pop_front() {
@@ -170,9 +187,9 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sluice_protocol::error::Code;
     use sluice_protocol::id::PeerId;
     use sluice_protocol::signal::Signal;
+    use std::time::Duration;
 
     fn joined(number: u32) -> ServerMessage {
         let mut peer = [0; 16];
@@ -200,16 +217,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_newest_place_and_count_wait() {
+    async fn only_the_newest_count_waits_and_what_is_first_stays_first() {
         let (outbox, mut inbox) = mailbox();
-        for ahead in 0..10_000 {
-            outbox.tell(ServerMessage::Place { ahead, slots: 1 });
-            outbox.tell(ServerMessage::Waiting { count: ahead });
+        for count in 0..10_000 {
+            outbox.tell(ServerMessage::Waiting { count });
         }
-        let ahead = 9_999;
-        let place = ServerMessage::Place { ahead, slots: 1 };
-        assert_eq!(inbox.next().await, Delivery::Message(place));
-        let waiting = ServerMessage::Waiting { count: ahead };
+        outbox.tell_first(ServerMessage::Admitted);
+        assert_eq!(inbox.next().await, Delivery::Message(ServerMessage::Admitted));
+        let waiting = ServerMessage::Waiting { count: 9_999 };
         assert_eq!(inbox.next().await, Delivery::Message(waiting));
     }
 
@@ -234,10 +249,12 @@ mod tests {
         for number in 0..MAX_RELAYS as u32 {
             outbox.relay_or_close(relay(number));
         }
-        outbox.relay_within(relay(1000), Duration::from_secs(5)).await;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        outbox.relay_until(relay(1000), deadline).await;
         let late = tokio::spawn({
             let outbox = outbox.clone();
-            async move { outbox.relay_within(relay(2000), Duration::from_secs(5)).await }
+            let deadline = Instant::now() + Duration::from_secs(5);
+            async move { outbox.relay_until(relay(2000), deadline).await }
         });
         for number in 0..MAX_RELAYS as u32 {
             assert_eq!(inbox.next().await, Delivery::Message(relay(number)));

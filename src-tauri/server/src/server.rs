@@ -1,21 +1,27 @@
 //! Binds, accepts and stops.
 
-use crate::config::Config;
+use crate::clock::Clock;
+use crate::config::{Config, Timings};
 use crate::http::{self, Connection, Context};
-use crate::old::store::{MemoryStore, Store as _};
+use crate::hub::Hub;
 use crate::socket::stopped;
+use crate::store::{MemoryStore, Store as _};
+use crate::stream::Patient;
 use crate::token::Signer;
-use axum::{Extension, Router};
+use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sluice_protocol::error::Code;
+use sluice_protocol::queue::Rules;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 // Of one connection; hyper answers longer request heads with 431.
@@ -75,33 +81,53 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let Server { listener, config, .. } = self;
         let (stop, stopping) = watch::channel(false);
-        let context = Arc::new(Context {
-            store: MemoryStore::new(&config.timings, &config.limits),
+        let clock = Clock::new();
+        let (store, notices) = MemoryStore::new(rules(&config), config.limits.shares, clock);
+        let (hub, chores) = Hub::new(store, clock, config.timings);
+        let router = http::router(Arc::new(Context {
+            hub: Arc::clone(&hub),
             signer: Signer::new(&config.secret),
             timings: config.timings,
             stopping: stopping.clone(),
-        });
-        let router = http::router(Arc::clone(&context));
+        }));
+        // Past the end of this, until all connections are closed.
+        let _running = Running(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
         let connections = Arc::new(Semaphore::new(config.limits.connections));
         tracing::info!("the server listens");
         tokio::select! {
             () = shutdown => {}
-            () = context.store.run() => {}
+            () = hub.store().run() => {}
             () = accept(&listener, &connections, |stream, permit| {
                 tokio::spawn(serve(
                     stream,
                     router.clone(),
                     Arc::new(permit),
-                    config.timings.request,
+                    config.timings,
                     stopping.clone(),
                 ));
             }) => {}
         }
         drop(listener);
+        hub.stop();
         stop.send_replace(true);
         let all = u32::try_from(config.limits.connections).unwrap_or(u32::MAX);
         let closed = timeout(config.timings.shutdown, connections.acquire_many(all)).await;
         tracing::info!(all_closed = closed.is_ok(), "the server stopped");
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    let Timings { away_grace, receiver_grace, lease, presence, .. } = config.timings;
+    let max_receivers = config.limits.receivers;
+    Rules { lease, grace: receiver_grace, presence, sender_grace: away_grace, max_receivers }
+}
+
+// Ends with what holds it.
+struct Running(JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -126,17 +152,22 @@ async fn serve(
     stream: TcpStream,
     router: Router,
     connection: Connection,
-    head_time: Duration,
+    timings: Timings,
     mut stopping: watch::Receiver<bool>,
 ) {
     // Signals are small and awaited; a failure costs only speed.
     let _ = stream.set_nodelay(true);
-    let service = TowerToHyperService::new(router.layer(Extension(connection)));
+    notice_loss(&stream, timings.idle);
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request| {
+        request.extensions_mut().insert(Arc::clone(&connection));
+        router.call(request)
+    });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_time)
+        .header_read_timeout(timings.request)
         .max_buf_size(MAX_HEAD_LEN)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Patient::new(stream, timings.write)), service)
         .with_upgrades();
     let mut serving = std::pin::pin!(serving);
     let served = tokio::select! {
@@ -150,3 +181,14 @@ async fn serve(
         tracing::debug!(timeout = error.is_timeout(), "a connection failed");
     }
 }
+
+// A peer that vanished is noticed when what was sent to it is not acknowledged for this long: without this an event
+// stream, which only the server writes to, would stand for a quarter of an hour.
+#[cfg(target_os = "linux")]
+fn notice_loss(stream: &TcpStream, time: Duration) {
+    // A failure costs only what is said above.
+    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn notice_loss(_: &TcpStream, _: Duration) {}

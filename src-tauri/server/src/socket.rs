@@ -1,12 +1,15 @@
 //! One WebSocket, from its authorisation to its end.
 
+use crate::config::Timings;
 use crate::http::Context;
+use crate::hub::Connection;
 use crate::mailbox::{Closing, Delivery, Inbox};
-use crate::old::store::{Request, Session, Store};
 use crate::role::Role;
+use crate::store::Store;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;
+use sluice_protocol::queue::Command;
 use sluice_protocol::signal::{self, ClientMessage, ErrorBody, ServerMessage};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -32,11 +35,7 @@ enum End {
 /// Serves `socket` until it, its share or the server ends.
 pub async fn serve<S: Store>(mut socket: WebSocket, share: ShareId, context: &Context<S>) {
     let end = match authorise(&mut socket, share, context).await {
-        Ok((session, inbox)) => {
-            let end = converse(&mut socket, session, inbox, context).await;
-            context.store.disconnect(session).await;
-            end
-        }
+        Ok((connection, inbox)) => converse(&mut socket, connection, inbox, &context.timings).await,
         Err(end) => end,
     };
     close(socket, end, context.timings.write).await;
@@ -46,7 +45,7 @@ async fn authorise<S: Store>(
     socket: &mut WebSocket,
     share: ShareId,
     context: &Context<S>,
-) -> Result<(Session, Inbox), End> {
+) -> Result<(Connection<S>, Inbox), End> {
     let mut stopping = context.stopping.clone();
     let first = tokio::select! {
         () = stopped(&mut stopping) => return Err(End::Stopping),
@@ -57,7 +56,7 @@ async fn authorise<S: Store>(
         return Err(End::Refused(Code::NotAuthorised));
     };
     let role = context.signer.check(share, &token).ok_or(End::Refused(Code::NotAuthorised))?;
-    context.store.connect(share, role).await.map_err(End::Refused)
+    context.hub.connect(share, role).await.map_err(End::Refused)
 }
 
 // The next text message; control frames on the way are answered beneath.
@@ -83,29 +82,26 @@ fn text_of(received: Option<Result<Message, axum::Error>>) -> Result<Option<Stri
 
 async fn converse<S: Store>(
     socket: &mut WebSocket,
-    session: Session,
+    mut connection: Connection<S>,
     mut inbox: Inbox,
-    context: &Context<S>,
+    timings: &Timings,
 ) -> End {
-    let timings = &context.timings;
-    let mut stopping = context.stopping.clone();
     let mut ping = tokio::time::interval_at(Instant::now() + timings.ping, timings.ping);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
+    // When the queue was told last that something was heard.
+    let mut told = heard;
     loop {
-        let written = tokio::select! {
-            () = stopped(&mut stopping) => return End::Stopping,
+        let done = tokio::select! {
             delivery = inbox.next() => match delivery {
                 Delivery::Message(message) => write(socket, &message, timings.write).await,
-                Delivery::Close(Closing::Over) => return End::Over,
-                Delivery::Close(Closing::Replaced) => return End::Replaced,
-                Delivery::Close(Closing::TooSlow) => return End::TooSlow,
+                Delivery::Close(closing) => return closing.into(),
             },
             received = socket.recv() => {
                 heard = Instant::now();
                 match text_of(received) {
                     Ok(None) => Ok(()),
-                    Ok(Some(text)) => handle(&text, session, context).await,
+                    Ok(Some(text)) => handle(&text, &mut connection).await,
                     Err(end) => Err(end),
                 }
             }
@@ -116,33 +112,61 @@ async fn converse<S: Store>(
                 send(socket, Message::Ping(Default::default()), timings.write).await
             }
         };
-        if let Err(end) = written {
+        if let Err(end) = done {
             return end;
+        }
+        if heard.duration_since(told) >= timings.heard {
+            told = heard;
+            if let Err(code) = connection.heard().await {
+                return End::Refused(code);
+            }
         }
     }
 }
 
-async fn handle<S: Store>(text: &str, session: Session, context: &Context<S>) -> Result<(), End> {
-    let refused = Err(End::Refused(Code::RequestInvalid));
+impl From<Closing> for End {
+    fn from(closing: Closing) -> Self {
+        match closing {
+            Closing::Over => End::Over,
+            Closing::Replaced => End::Replaced,
+            Closing::TooSlow => End::TooSlow,
+            Closing::Refused(code) => End::Refused(code),
+            Closing::Stopping => End::Stopping,
+        }
+    }
+}
+
+async fn handle<S: Store>(text: &str, connection: &mut Connection<S>) -> Result<(), End> {
     let message = signal::parse(text).map_err(End::Refused)?;
-    let request = match (session.role, message) {
+    let done = match (connection.role(), message) {
         (Role::Sender, ClientMessage::Relay { peer, signal })
             if peer.is_some() && signal.is_within_limits() =>
         {
-            context.store.relay(session, peer, signal).await;
-            return Ok(());
+            connection.relay(peer, signal).await;
+            Ok(())
         }
         (Role::Receiver(_), ClientMessage::Relay { peer: None, signal }) if signal.is_within_limits() => {
-            context.store.relay(session, None, signal).await;
-            return Ok(());
+            connection.relay(None, signal).await;
+            Ok(())
         }
-        (Role::Receiver(_), ClientMessage::Leave) => Request::Leave,
-        (Role::Sender, ClientMessage::Dismiss { peer }) => Request::Dismiss(peer),
-        (Role::Sender, ClientMessage::End) => Request::End,
-        _ => return refused,
+        (Role::Receiver(peer), ClientMessage::Progress { progress }) => {
+            connection.command(&Command::Progress { peer, progress }).await
+        }
+        (Role::Receiver(peer), ClientMessage::Leave) => {
+            connection.leave(peer).await.map_err(End::Refused)?;
+            return Err(End::Over);
+        }
+        (Role::Sender, ClientMessage::Summary { summary }) if signal::is_summary(&summary) => {
+            connection.set_summary(summary).await
+        }
+        (Role::Sender, ClientMessage::Dismiss { peer }) => {
+            connection.command(&Command::Dismiss { peer }).await
+        }
+        // The end comes back as news.
+        (Role::Sender, ClientMessage::End) => connection.command(&Command::End).await,
+        _ => Err(Code::RequestInvalid),
     };
-    context.store.request(session, request).await;
-    Ok(())
+    done.map_err(End::Refused)
 }
 
 async fn write(socket: &mut WebSocket, message: &ServerMessage, time: Duration) -> Result<(), End> {

@@ -15,7 +15,7 @@ use sluice_protocol::VERSION;
 use sluice_protocol::crypto::{self, Key};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
-use sluice_protocol::signal::{ClientMessage, JoinShare, ServerMessage, Signal};
+use sluice_protocol::signal::{ClientMessage, JoinShare, Place, ServerMessage, Signal};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -118,13 +118,15 @@ impl Line {
             }
             Some(SignalingEvent::Refused(error)) => News::Over(error),
             Some(SignalingEvent::Message(message)) => self.handle(message),
+            Some(SignalingEvent::Place(Place { ahead, slots, .. })) => {
+                News::Told(Some(ReceiveEvent::Place { ahead, slots }))
+            }
             None => News::Over(Code::ServerUnreachable.into()),
         }
     }
 
     fn handle(&mut self, message: ServerMessage) -> News {
         match message {
-            ServerMessage::Place { ahead, slots } => News::Told(Some(ReceiveEvent::Place { ahead, slots })),
             ServerMessage::Admitted => {
                 self.admitted = true;
                 News::Told(None)
@@ -340,7 +342,7 @@ impl Download {
         if self.line.signaling.sender().send(ClientMessage::Leave).await.is_ok() {
             let closed = async {
                 while let Some(event) = self.line.signaling.next().await {
-                    if !matches!(event, SignalingEvent::Message(_)) {
+                    if !matches!(event, SignalingEvent::Message(_) | SignalingEvent::Place(_)) {
                         break;
                     }
                 }

@@ -155,7 +155,7 @@ async fn first_contact(signaling: &mut Signaling) -> Result<(), EngineError> {
             Ok(Some(SignalingEvent::Up)) => return Ok(()),
             Ok(Some(SignalingEvent::Down(error))) => last = error,
             Ok(Some(SignalingEvent::Refused(error))) => return Err(error),
-            Ok(Some(SignalingEvent::Message(_))) => {}
+            Ok(Some(SignalingEvent::Message(_) | SignalingEvent::Place(_))) => {}
             Ok(None) | Err(_) => return Err(last),
         }
     }
@@ -233,7 +233,7 @@ impl Desk {
                 }
             }
             SignalingEvent::Message(message) => self.handle_message(message).await,
-            SignalingEvent::Refused(_) => {}
+            SignalingEvent::Refused(_) | SignalingEvent::Place(_) => {}
         }
     }
 

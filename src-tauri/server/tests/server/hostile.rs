@@ -26,8 +26,7 @@ async fn forged_swapped_and_missing_tokens_are_refused() {
     })
     .await;
     let (share, mut sender) = server.sender(1).await;
-    let ticket = server.join(share, 1).await;
-    sender.expect(&waiting(1)).await;
+    let ticket = server.join(share, 1).await.ticket;
 
     let mut forged = ticket.clone().into_bytes();
     forged[40] = if forged[40] == b'A' { b'B' } else { b'A' };
@@ -47,7 +46,6 @@ async fn forged_swapped_and_missing_tokens_are_refused() {
 
     // A ticket opens a receiver's socket, whatever is said on it.
     let mut receiver = server.authorize(share, &ticket).await;
-    receiver.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
     receiver.expect(&ServerMessage::Admitted).await;
     receiver.say(&ClientMessage::End).await;
     receiver.refused(Code::RequestInvalid).await;
@@ -59,8 +57,7 @@ async fn forged_swapped_and_missing_tokens_are_refused() {
     let mut socket = server.connect(share).await;
     socket.refused(Code::NotAuthorised).await;
 
-    sender.expect(&joined(1)).await;
-    sender.expect(&waiting(0)).await;
+    sender.news(&joined(1)).await;
     sender.settle().await;
     other.stop().await;
     server.stop().await;
@@ -70,8 +67,7 @@ async fn forged_swapped_and_missing_tokens_are_refused() {
 async fn garbage_on_a_socket_closes_that_socket_only() {
     let server = Running::start(|_| {}).await;
     let (share, mut sender) = server.sender(1).await;
-    let ticket = server.join(share, 1).await;
-    sender.expect(&waiting(1)).await;
+    let ticket = server.join(share, 1).await.ticket;
 
     let long = Signal::Offer { attempt: 1, sdp: "x".repeat(17 * 1024) };
     let long = ClientMessage::Relay { peer: None, signal: long };
@@ -91,11 +87,9 @@ async fn garbage_on_a_socket_closes_that_socket_only() {
     let messages = texts.map(Message::text).into_iter().chain([binary]).enumerate();
     for (round, message) in messages {
         let mut socket = server.authorize(share, &ticket).await;
-        socket.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
         socket.expect(&ServerMessage::Admitted).await;
         if round == 0 {
-            sender.expect(&joined(1)).await;
-            sender.expect(&waiting(0)).await;
+            sender.news(&joined(1)).await;
         }
         socket.send(message).await;
         socket.refused(Code::RequestInvalid).await;
@@ -107,7 +101,6 @@ async fn garbage_on_a_socket_closes_that_socket_only() {
         if authorised {
             let token = ticket.clone();
             socket.say(&ClientMessage::Authorize { token }).await;
-            socket.expect(&ServerMessage::Place { ahead: 0, slots: 1 }).await;
             socket.expect(&ServerMessage::Admitted).await;
         }
         // The server may close before it has taken all.
@@ -241,9 +234,8 @@ async fn looking_at_the_page_changes_and_reveals_nothing() {
         server.get(&format!("/s/{share}")).await;
     }
     // The only slot is still free.
-    let mut receiver = server.receiver(share, 1, 0, 1).await;
-    receiver.expect(&ServerMessage::Admitted).await;
-    sender.expect(&waiting(1)).await;
+    let _receiver = server.receiver(share, 1).await;
+    sender.news(&joined(1)).await;
 
     for header in [
         "content-security-policy: default-src 'none'; style-src 'sha256-",
@@ -271,11 +263,11 @@ async fn limits_on_shares_and_receivers_hold() {
     let share = server.create(1).await.share;
     server.create(1).await;
     let other = create_body(1).replace("AQEBAQEB", "AgICAgIC");
-    server.post("/api/shares", &other).await.refused(429, Code::ServerFailed);
+    server.post("/api/shares", &other).await.refused(429, Code::ServerFull);
     server.join(share, 1).await;
     server.join(share, 2).await;
     server.join(share, 2).await;
-    server.try_join(share, 3, JoinKey([5; 32])).await.refused(429, Code::ServerFailed);
+    server.try_join(share, 3, JoinKey([5; 32])).await.refused(429, Code::ShareFull);
     server.stop().await;
 }
 
@@ -287,12 +279,10 @@ async fn a_receiver_that_does_not_read_is_closed_and_holds_up_nobody() {
     })
     .await;
     let (share, mut sender) = server.sender(2).await;
-    let mut quick = server.receiver(share, 1, 0, 2).await;
-    quick.expect(&ServerMessage::Admitted).await;
-    let slow = server.receiver(share, 2, 0, 2).await;
-    for message in [waiting(1), joined(1), waiting(0), waiting(1), joined(2), waiting(0)] {
-        sender.expect(&message).await;
-    }
+    let mut quick = server.receiver(share, 1).await;
+    let slow = server.receiver(share, 2).await;
+    sender.news(&joined(1)).await;
+    sender.news(&joined(2)).await;
     let sdp = "x".repeat(16 * 1024);
     let offer = |attempt| Signal::Offer { attempt, sdp: sdp.clone() };
     // More than the buffers of the kernel and the server hold together.
@@ -303,7 +293,7 @@ async fn a_receiver_that_does_not_read_is_closed_and_holds_up_nobody() {
     let signal = request(1);
     sender.say(&ClientMessage::Relay { peer: Some(peer(1)), signal: signal.clone() }).await;
     quick.expect(&ServerMessage::Relay { peer: None, signal }).await;
-    sender.expect(&left(2)).await;
+    sender.news(&left(2)).await;
     drop(slow);
     server.stop().await;
 }

@@ -1,0 +1,114 @@
+//! The place in line, as a stream of Server-Sent Events (WHATWG HTML, 9.2).
+
+use super::{Context, Failure, parse_share};
+use crate::hub::{Closing, Listening, Word, differs};
+use crate::store::Store;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Path, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::response::Response;
+use hyper::body::Frame;
+use sluice_protocol::error::Code;
+use sluice_protocol::queue::Standing;
+use sluice_protocol::signal::Place;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, ready};
+
+const BEAT: &[u8] = b":\n\n";
+// What a browser waits before it connects again, in milliseconds.
+const RETRY: &[u8] = b"retry: 500\n\n";
+
+/// Tells the place now, and whenever it changes.
+pub async fn events<S: Store>(
+    State(context): State<Arc<Context<S>>>,
+    Path(share): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let share = parse_share(&share)?;
+    let peer = context.receiver(share, &headers)?;
+    let mut listening = context.hub.listen(share, peer, true);
+    let standing = match listening.begin().await {
+        Ok(standing) => standing,
+        Err(code) => {
+            listening.finish();
+            return Err(code.into());
+        }
+    };
+    let place = Place::new(&standing, listening.now());
+    let known = headers.get("last-event-id").is_some_and(|id| id.as_bytes() == place.version.as_bytes());
+    // Something at once, so that whoever stands between passes the head on.
+    let first = if known { Bytes::from_static(BEAT) } else { place_event(&place) };
+    let stream = Stream { listening, last: standing, first: Some(first), over: false };
+    let mut response = Response::new(Body::new(stream));
+    for (name, value) in [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store, no-transform"),
+        // nginx would keep events back.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ] {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+// It has no future of its own, so that a receiver that waits costs little.
+struct Stream<S: Store> {
+    listening: Listening<S>,
+    last: Standing,
+    first: Option<Bytes>,
+    over: bool,
+}
+
+impl<S: Store> HttpBody for Stream<S> {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        Poll::Ready(ready!(this.poll_event(context)).map(|event| Ok(Frame::data(event))))
+    }
+}
+
+impl<S: Store> Stream<S> {
+    fn poll_event(&mut self, context: &mut task::Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(first));
+        }
+        while !self.over {
+            let event = match ready!(self.listening.listener().poll_next(context)) {
+                Word::Place(standing) if !differs(&self.last, &standing) => continue,
+                Word::Place(standing) => {
+                    self.last = standing;
+                    place_event(&Place::new(&standing, self.listening.now()))
+                }
+                Word::Beat => Bytes::from_static(BEAT),
+                Word::Close(closing) => {
+                    self.over = true;
+                    self.listening.finish();
+                    match closing {
+                        Closing::Over(code) => ended_event(code),
+                        Closing::Stopping => Bytes::from_static(RETRY),
+                        Closing::Replaced => break,
+                    }
+                }
+            };
+            return Poll::Ready(Some(event));
+        }
+        Poll::Ready(None)
+    }
+}
+
+fn place_event(place: &Place) -> Bytes {
+    // Numbers, names and a text of our own: there is nothing that JSON can't say.
+    let data = serde_json::to_string(place).unwrap_or_default();
+    format!("event: place\nid: {}\ndata: {data}\n\n", place.version).into()
+}
+
+fn ended_event(code: Code) -> Bytes {
+    format!("event: ended\ndata: {{\"code\":\"{code}\"}}\n\n").into()
+}

@@ -1,0 +1,73 @@
+//! The place in line, as a long poll.
+
+use super::{Context, Failure, parse_share};
+use crate::hub::{Closing, Listening, Word};
+use crate::store::Store;
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::Uri;
+use axum::http::header::HeaderMap;
+use sluice_protocol::error::Code;
+use sluice_protocol::id::{PeerId, ShareId};
+use sluice_protocol::signal::Place;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+/// Answers at once if the place is not the one that the receiver knows, else when it changes or time is up.
+pub async fn place<S: Store>(
+    State(context): State<Arc<Context<S>>>,
+    Path(share): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Place>, Failure> {
+    let share = parse_share(&share)?;
+    let peer = context.receiver(share, &headers)?;
+    let place = match after(&uri) {
+        None => look(&context, share, peer).await?,
+        Some(after) => {
+            let mut listening = context.hub.listen(share, peer, false);
+            // Whoever goes away in the middle has dropped; one that is answered has not.
+            let place = wait(&context, &listening, after, share, peer).await;
+            listening.finish();
+            place?
+        }
+    };
+    Ok(Json(place))
+}
+
+// The version that the receiver knows, which needs no escapes.
+fn after(uri: &Uri) -> Option<&str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("after="))
+}
+
+async fn look<S: Store>(context: &Context<S>, share: ShareId, peer: PeerId) -> Result<Place, Code> {
+    let now = context.hub.now();
+    let answers = context.hub.store().seen(share, &[peer], now).await?;
+    let standing = answers.into_iter().next().unwrap_or(Err(Code::ServerFailed))?;
+    Ok(Place::new(&standing, now))
+}
+
+async fn wait<S: Store>(
+    context: &Context<S>,
+    listening: &Listening<S>,
+    after: &str,
+    share: ShareId,
+    peer: PeerId,
+) -> Result<Place, Code> {
+    let until = Instant::now() + context.timings.poll;
+    let mut place = Place::new(&listening.begin().await?, listening.now());
+    while place.version == after {
+        match timeout_at(until, listening.listener().next()).await {
+            Ok(Word::Place(standing)) => place = Place::new(&standing, listening.now()),
+            Ok(Word::Beat) => {}
+            Ok(Word::Close(Closing::Over(code))) => return Err(code),
+            Ok(Word::Close(Closing::Replaced | Closing::Stopping)) => break,
+            Err(_) => {
+                let standings = context.hub.store().standings(share, &[peer]).await?;
+                let standing = standings.into_iter().next().flatten().ok_or(Code::NotAuthorised)?;
+                return Ok(Place::new(&standing, listening.now()));
+            }
+        }
+    }
+    Ok(place)
+}

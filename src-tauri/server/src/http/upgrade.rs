@@ -1,0 +1,35 @@
+//! The way from HTTP to a WebSocket.
+
+use super::{Connection, Context, Failure, parse_share};
+use crate::socket;
+use crate::store::Store;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use sluice_protocol::error::Code;
+use sluice_protocol::signal::MAX_MESSAGE_LEN;
+use std::sync::Arc;
+
+/// Upgrades; whether the share exists is told on the socket, to those who are authorised.
+pub async fn connect<S: Store>(
+    State(context): State<Arc<Context<S>>>,
+    Path(share): Path<String>,
+    Extension(connection): Extension<Connection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Failure> {
+    let share = parse_share(&share)?;
+    let upgrade = upgrade.map_err(|_| Failure::new(StatusCode::UPGRADE_REQUIRED, Code::RequestInvalid))?;
+    Ok(upgrade
+        // axum's defaults cost 137 KiB a socket.
+        .read_buffer_size(4096)
+        .write_buffer_size(0)
+        .max_write_buffer_size(4 * MAX_MESSAGE_LEN)
+        .max_message_size(MAX_MESSAGE_LEN)
+        .max_frame_size(MAX_MESSAGE_LEN)
+        .on_upgrade(async move |socket| {
+            socket::serve(socket, share, &context).await;
+            drop(connection);
+        }))
+}
