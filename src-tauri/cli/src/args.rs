@@ -2,11 +2,12 @@
 
 use crate::exit;
 use crate::rate::Rate;
+use crate::serve::Settings;
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_engine::config::DEFAULT_PATIENCE;
 use sluice_engine::disk::{self, Conflict};
 use sluice_protocol::signal::{DEFAULT_SLOTS, MAX_SLOTS};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
@@ -36,7 +37,7 @@ pub enum Command {
     Receive(ReceiveArgs),
     /// Run a server that introduces senders and receivers to each other.
     #[command(after_help = exit::HELP)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
 }
 
 impl Command {
@@ -126,9 +127,15 @@ pub struct ReceiveArgs {
 /// `sluice serve`.
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
-    /// Where to listen; port 0 takes any free one.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)))]
-    pub listen: SocketAddr,
+    /// What holds for the server.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// The rest of the settings, in TOML: every flag that may stand in the environment is a key, without its dashes.
+    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print what it would run with, secrets left out, and stop; a bad setting ends with status 2.
+    #[arg(long)]
+    pub check: bool,
     /// Print one JSON event a line on standard output.
     #[arg(long)]
     pub json: bool,
@@ -199,9 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn serve_listens_on_this_machine_only() {
+    fn the_contract_of_serve() {
         let Command::Serve(args) = parse("sluice serve").unwrap() else { panic!() };
-        assert_eq!(args.listen.to_string(), "127.0.0.1:7575");
+        assert!(!args.check && !args.json && args.config.is_none());
+        let line = "sluice serve --listen [::1]:80 --turn-url turn:a --turn-url turn:b,turn:c --log-addresses --check";
+        let Command::Serve(args) = parse(line).unwrap() else { panic!() };
+        assert_eq!(args.settings.listen.unwrap().to_string(), "[::1]:80");
+        assert_eq!(args.settings.turn_urls.unwrap(), ["turn:a", "turn:b", "turn:c"]);
+        assert!(args.settings.log_addresses == Some(true) && args.check);
     }
 
     #[test]
@@ -219,6 +231,9 @@ mod tests {
             "sluice receive L --conflict ask",
             "sluice receive L --only [",
             "sluice serve --listen here",
+            "sluice serve --max-shares 0",
+            "sluice serve --trust-forwarded 256",
+            "sluice serve --log-format xml",
         ] {
             assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
         }

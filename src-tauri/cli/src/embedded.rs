@@ -5,7 +5,7 @@ use crate::host;
 use sluice_engine::error::EngineError;
 use sluice_protocol::error::Code;
 use sluice_protocol::link::ServerUrl;
-use sluice_server::{Config, Server, ServerError};
+use sluice_server::{Config, Keys, Server, ServerError};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -65,7 +65,7 @@ fn candidates(listen: Option<SocketAddr>, last_port: Option<u16>) -> Vec<SocketA
 async fn bind(candidates: &[SocketAddr]) -> Result<Server, EngineError> {
     let mut last = None;
     for &address in candidates {
-        match Server::bind(Config::new(address, random_secret()?)).await {
+        match Server::bind(Config::new(address, fresh_keys()?)).await {
             Ok(server) => return Ok(server),
             Err(error) => last = Some(error),
         }
@@ -80,15 +80,10 @@ pub fn server_failed(error: ServerError) -> EngineError {
     EngineError::Detailed { code: error.code(), detail: error.to_string() }
 }
 
-/// What a server signs its tokens with.
-///
-/// # Errors
-/// [`Code::ServerFailed`] if the system has no random bytes.
-pub fn random_secret() -> Result<[u8; 32], EngineError> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
-        .map_err(|error| EngineError::Detailed { code: Code::ServerFailed, detail: error.to_string() })?;
-    Ok(secret)
+// Nobody else needs to know what an embedded server signs its tokens with.
+fn fresh_keys() -> Result<Keys, EngineError> {
+    Keys::random()
+        .map_err(|error| EngineError::Detailed { code: Code::ServerFailed, detail: error.to_string() })
 }
 
 /// The address that stands in the link, and what a person should know about it.

@@ -6,7 +6,7 @@ use sluice_protocol::error::Code;
 pub const HELP: &str = "\
 Exit status:
     0  done, and all of it verified and on disk
-    2  the command line makes no sense
+    2  the command line or a setting makes no sense
     3  the link is broken, refused as insecure, or of another version
     4  not authorised: wrong link or password, or a password is needed
     5  the sender or the share is gone
@@ -15,6 +15,9 @@ Exit status:
     8  some entries changed, or can't be read, at the source; all others are done
     9  the connection was tampered with, or the other side broke the protocol
   130  interrupted; the same command goes on from there";
+
+/// A command line, or a setting of the environment or of a file, makes no sense.
+pub const USAGE: u8 = 2;
 
 /// The exit status for the code that a command ended with.
 pub const fn status(code: Code) -> u8 {

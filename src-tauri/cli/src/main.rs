@@ -15,36 +15,70 @@ mod signals;
 
 use args::{Args, Command};
 use clap::Parser;
+use serve::{ConfigError, Environment, Plan};
 use sluice_engine::error::EngineError;
 use sluice_protocol::error::Code;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    log::start(args.verbose);
     let json = args.command.is_json();
     match run(args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
+        Err(Failure::Command(error)) => {
             print::failure(json, &error);
             ExitCode::from(exit::status(error.code()))
+        }
+        Err(Failure::Config(error)) => {
+            print::note(&format!("error: {error}"));
+            ExitCode::from(exit::USAGE)
         }
     }
 }
 
-fn run(args: Args) -> Result<(), EngineError> {
+/// Why a command failed.
+enum Failure {
+    Command(EngineError),
+    /// A setting makes no sense: the command did not even start.
+    Config(ConfigError),
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        Failure::Command(error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Failure::Config(error)
+    }
+}
+
+fn run(args: Args) -> Result<(), Failure> {
     let verbose = args.verbose;
     match args.command {
         Command::Send(args) => {
+            log::start(verbose, None);
             let command = send::Send::new(args, verbose)?;
-            in_runtime(command.run())
+            in_runtime(command.run())?;
         }
         Command::Receive(args) => {
+            log::start(verbose, None);
             let command = receive::Receive::new(args, verbose)?;
-            in_runtime(command.run())
+            in_runtime(command.run())?;
         }
-        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Serve(args) => {
+            let plan = Plan::new(&args, Environment::read())?;
+            if args.check {
+                serve::check(&plan, args.json)?;
+            } else {
+                log::start(verbose, plan.log);
+                in_runtime(serve::run(plan, args.json))?;
+            }
+        }
     }
+    Ok(())
 }
 
 fn in_runtime(command: impl Future<Output = Result<(), EngineError>>) -> Result<(), EngineError> {

@@ -31,3 +31,37 @@ fn what_is_no_link_ends_with_3_and_a_code() {
 fn what_is_no_command_ends_with_2() {
     assert_eq!(sluice(&["steal"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_bad_setting_ends_with_2_and_its_name() {
+    let refused = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(["serve", "--check"])
+        .env("SLUICE_SECRET", "hush")
+        .output()
+        .unwrap();
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{told}");
+    assert!(told.contains("secret-file") && !told.contains("hush"), "{told}");
+    assert_eq!(sluice(&["serve", "--max-shares", "0"]).status.code(), Some(2));
+}
+
+#[test]
+fn check_tells_what_would_run_without_its_secrets_and_starts_nothing() {
+    let checked = Command::new(env!("CARGO_BIN_EXE_sluice"))
+        .args(["serve", "--check", "--store", "redis://:hush-store@127.0.0.1:1", "--turn-url", "turn:a"])
+        .env("SLUICE_SECRET", "hush-hush-hush-hush,hush-hush-hush-HUSH")
+        .env("SLUICE_OPERATOR_TOKEN", "hush-hush-hush-hush")
+        .env("SLUICE_TURN_SECRET", "hush-hush-hush-hush")
+        .env("WEBRTC_ICE_SERVERS_JSON", r#"[{"urls":"turn:b","username":"u","credential":"hush"}]"#)
+        .env("SLUICE_MAX_SHARES", "7")
+        .output()
+        .unwrap();
+    let out = String::from_utf8(checked.stdout).unwrap();
+    let told = String::from_utf8(checked.stderr).unwrap();
+    assert!(checked.status.success(), "{told}");
+    for line in ["store = \"redis://127.0.0.1:1\"", "max-shares = 7", "listen = \"127.0.0.1:7575\""] {
+        assert!(out.contains(line), "{line} is not in {out}");
+    }
+    assert!(told.contains("Keys: 2."), "{told}");
+    assert!(!out.contains("hush") && !told.contains("hush"), "{out}{told}");
+}

@@ -1,16 +1,33 @@
 //! What a server is told when it starts.
 
-use std::fmt;
+mod store;
+
+pub use store::{StoreUrl, StoreUrlError};
+
+use crate::ice::Ice;
+use crate::limits::Proxies;
+use crate::operator::OperatorToken;
+use crate::token::Keys;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How a server listens, signs, waits and limits.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where it listens; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// Signs tokens and tickets. Random; with a new one after a restart, peers just join again.
-    pub secret: [u8; 32],
+    /// Where the queues are kept.
+    pub store: StoreUrl,
+    /// Sign tokens and tickets. With new ones after a restart, peers just join again, without their old places.
+    pub keys: Keys,
+    /// The STUN and TURN servers that peers are told of.
+    pub ice: Ice,
+    /// Opens the statistics; without it they are closed.
+    pub operator: Option<OperatorToken>,
+    /// The reverse proxies in front of it.
+    pub proxies: Proxies,
+    /// Whether the log names addresses.
+    pub log_addresses: bool,
     /// How long it waits for what.
     pub timings: Timings,
     /// How much it takes in.
@@ -42,25 +59,49 @@ pub struct Timings {
     pub heard: Duration,
     /// A socket on which nothing came for this long, no pong either, is closed.
     pub idle: Duration,
+    /// For how long a server that is asked to stop says that it is not ready, and goes on, before it stops.
+    pub drain: Duration,
     /// How long a stopping server waits for its connections to close.
     pub shutdown: Duration,
 }
 
-/// How much a server takes in.
-#[derive(Debug, Clone, Copy)]
+/// How much a server takes in. For those of one address or socket, 0 is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most shares at once.
-    pub shares: usize,
+    pub shares: u32,
     /// The most receivers of one share, waiting ones and those let go included.
     pub receivers: u32,
     /// The most TCP connections at once; more wait to be accepted.
-    pub connections: usize,
+    pub connections: u32,
+    /// The most shares that one address has at once.
+    pub shares_per_address: u32,
+    /// The most receivers that one address has at once, in all shares.
+    pub receivers_per_address: u32,
+    /// The most TCP connections of one address at once. Without effect behind a proxy.
+    pub connections_per_address: u32,
+    /// How often one address may open a share, again included.
+    pub creates_per_minute: u32,
+    /// How often one address may join.
+    pub joins_per_minute: u32,
+    /// How many messages a second a socket takes in the long run; at once it takes twenty times as many.
+    pub messages_per_second: u32,
 }
 
 impl Config {
-    /// The documented timings and limits.
-    pub fn new(listen: SocketAddr, secret: [u8; 32]) -> Self {
-        Config { listen, secret, timings: Timings::default(), limits: Limits::default() }
+    /// The documented timings and limits, in memory, with nothing told and nothing trusted.
+    pub fn new(listen: SocketAddr, keys: Keys) -> Self {
+        Config {
+            listen,
+            store: StoreUrl::Memory,
+            keys,
+            ice: Ice::default(),
+            operator: None,
+            proxies: Proxies::default(),
+            log_addresses: false,
+            timings: Timings::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -78,6 +119,7 @@ impl Default for Timings {
             ping: Duration::from_secs(15),
             heard: Duration::from_secs(10),
             idle: Duration::from_secs(45),
+            drain: Duration::ZERO,
             shutdown: Duration::from_secs(5),
         }
     }
@@ -85,17 +127,16 @@ impl Default for Timings {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { shares: 10_000, receivers: 10_000, connections: 16_384 }
-    }
-}
-
-// The secret does not print.
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("listen", &self.listen)
-            .field("timings", &self.timings)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        Limits {
+            shares: 10_000,
+            receivers: 10_000,
+            connections: 16_384,
+            shares_per_address: 100,
+            receivers_per_address: 1000,
+            connections_per_address: 2000,
+            creates_per_minute: 60,
+            joins_per_minute: 600,
+            messages_per_second: 100,
+        }
     }
 }

@@ -7,10 +7,18 @@
 mod clock;
 mod config;
 mod http;
+#[allow(dead_code)]
+mod ice;
+#[allow(dead_code)]
+mod limits;
 // Metrics use its counts.
 #[allow(dead_code)]
 mod hub;
 mod mailbox;
+#[allow(dead_code)]
+mod metrics;
+#[allow(dead_code)]
+mod operator;
 mod role;
 mod server;
 mod socket;
@@ -18,7 +26,12 @@ mod socket;
 #[allow(dead_code)]
 mod store;
 mod stream;
+#[allow(dead_code)]
 mod token;
 
-pub use config::{Config, Limits, Timings};
+pub use config::{Config, Limits, StoreUrl, StoreUrlError, Timings};
+pub use ice::{DEFAULT_TURN_TTL, Ice, IceError};
+pub use limits::{Forwarded, Proxies};
+pub use operator::{OperatorToken, OperatorTokenError};
 pub use server::{Server, ServerError};
+pub use token::{Keys, KeysError};

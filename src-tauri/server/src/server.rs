@@ -82,17 +82,17 @@ impl Server {
         let Server { listener, config, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let clock = Clock::new();
-        let (store, notices) = MemoryStore::new(rules(&config), config.limits.shares, clock);
+        let (store, notices) = MemoryStore::new(rules(&config), config.limits.shares as usize, clock);
         let (hub, chores) = Hub::new(store, clock, config.timings);
         let router = http::router(Arc::new(Context {
             hub: Arc::clone(&hub),
-            signer: Signer::new(&config.secret),
+            signer: Signer::new(config.keys.clone()),
             timings: config.timings,
             stopping: stopping.clone(),
         }));
         // Past the end of this, until all connections are closed.
         let _running = Running(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
-        let connections = Arc::new(Semaphore::new(config.limits.connections));
+        let connections = Arc::new(Semaphore::new(config.limits.connections as usize));
         tracing::info!("the server listens");
         tokio::select! {
             () = shutdown => {}
@@ -110,8 +110,8 @@ impl Server {
         drop(listener);
         hub.stop();
         stop.send_replace(true);
-        let all = u32::try_from(config.limits.connections).unwrap_or(u32::MAX);
-        let closed = timeout(config.timings.shutdown, connections.acquire_many(all)).await;
+        let closed =
+            timeout(config.timings.shutdown, connections.acquire_many(config.limits.connections)).await;
         tracing::info!(all_closed = closed.is_ok(), "the server stopped");
     }
 }

@@ -55,7 +55,8 @@ async fn authorise<S: Store>(
     let ClientMessage::Authorize { token } = signal::parse(&text).map_err(End::Refused)? else {
         return Err(End::Refused(Code::NotAuthorised));
     };
-    let role = context.signer.check(share, &token).ok_or(End::Refused(Code::NotAuthorised))?;
+    let claims = context.signer.check(share, &token, context.hub.now());
+    let role = claims.map_err(|_| End::Refused(Code::NotAuthorised))?.role;
     context.hub.connect(share, role).await.map_err(End::Refused)
 }
 

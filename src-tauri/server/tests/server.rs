@@ -271,7 +271,7 @@ async fn a_restart_loses_nothing_that_the_peers_cannot_bring_back() {
     patient(server.done).await.unwrap();
 
     // On another port: the old one may be anybody's by now.
-    let server = Running::start(|config| config.secret = [8; 32]).await;
+    let server = Running::start(|config| config.keys = keys("another server's secret")).await;
     let body = create_body(1).replace("\"slots\"", &format!("\"active\":[\"{}\"],\"slots\"", peer(1)));
     let answer = server.post("/api/shares", &body).await;
     let ShareCreated { share: again, token } = serde_json::from_str(&answer.body).unwrap();
@@ -346,7 +346,7 @@ async fn sockets_that_answer_stay_for_longer_than_presence_lasts() {
 #[tokio::test]
 async fn an_address_that_is_taken_is_an_error() {
     let server = Running::start(|_| {}).await;
-    let config = Config::new(server.address, [7; 32]);
+    let config = Config::new(server.address, keys("a secret of the tests"));
     assert!(!format!("{config:?}").contains("secret"));
     assert!(Server::bind(config).await.is_err());
     server.stop().await;

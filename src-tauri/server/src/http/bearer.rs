@@ -2,6 +2,7 @@
 
 use super::{Context, Failure};
 use crate::role::Role;
+use crate::store::Store;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use sluice_protocol::error::Code;
@@ -9,7 +10,7 @@ use sluice_protocol::id::{PeerId, ShareId};
 
 const UNAUTHORISED: Failure = Failure::new(StatusCode::UNAUTHORIZED, Code::NotAuthorised);
 
-impl<S> Context<S> {
+impl<S: Store> Context<S> {
     /// Who asks for something of `share`.
     ///
     /// # Errors
@@ -19,7 +20,8 @@ impl<S> Context<S> {
         let token = value.and_then(|value| value.split_once(' '));
         match token {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                self.signer.check(share, token.trim()).ok_or(UNAUTHORISED)
+                let claims = self.signer.check(share, token.trim(), self.hub.now());
+                claims.map(|claims| claims.role).map_err(|_| UNAUTHORISED)
             }
             _ => Err(UNAUTHORISED),
         }

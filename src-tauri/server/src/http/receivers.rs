@@ -21,12 +21,14 @@ pub async fn join<S: Store>(
     request: Request<Body>,
 ) -> Result<(StatusCode, Json<ShareJoined>), Failure> {
     let share = parse_share(&share)?;
-    let JoinShare { join_key, peer, .. } = body::read(request, &context.timings).await?;
+    let JoinShare { join_key, peer, ticket, .. } = body::read(request, &context.timings).await?;
     let (store, now) = (context.hub.store(), context.hub.now());
-    let command = Command::Join { peer, proof: join_key.hash(), arrival: None };
+    // A bad one is as good as none.
+    let arrival = ticket.and_then(|ticket| context.signer.arrival(share, peer, &ticket, now));
+    let command = Command::Join { peer, proof: join_key.hash(), arrival };
     let standing = store.handle(share, &command, now).await?.ok_or(Code::ServerFailed)?;
     let summary = store.summary(share).await?;
-    let ticket = context.signer.sign(share, Role::Receiver(peer));
+    let ticket = context.signer.sign(share, Role::Receiver(peer), standing.arrival, now);
     let place = Place::new(&standing, now);
     Ok((StatusCode::CREATED, Json(ShareJoined { ticket, place, summary })))
 }

@@ -29,7 +29,7 @@ pub async fn create<S: Store>(
     let share = owner_key.share_id();
     let terms = Terms { join_hash, slots, active, summary };
     context.hub.store().open(share, terms, context.hub.now()).await?;
-    let token = context.signer.sign(share, Role::Sender);
+    let token = context.signer.sign(share, Role::Sender, 0, context.hub.now());
     Ok((StatusCode::CREATED, Json(ShareCreated { share, token })))
 }
 

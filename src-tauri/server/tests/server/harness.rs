@@ -7,7 +7,7 @@ use sluice_protocol::queue::Tier;
 use sluice_protocol::signal::{
     ClientMessage, CreateShare, ErrorBody, JoinShare, Place, ServerMessage, ShareCreated, ShareJoined, Signal,
 };
-use sluice_server::{Config, Server};
+use sluice_server::{Config, Keys, Server};
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(adjust: impl FnOnce(&mut Config)) -> Self {
-        let mut config = Config::new("127.0.0.1:0".parse().unwrap(), [7; 32]);
+        let mut config = Config::new("127.0.0.1:0".parse().unwrap(), keys("a secret of the tests"));
         // Some tests stop the server while their clients don't read.
         config.timings.shutdown = Duration::from_millis(300);
         adjust(&mut config);
@@ -224,6 +224,10 @@ impl Stream {
 
 pub fn ask(method: &str, path: &str, token: &str, more: &str) -> String {
     format!("{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{more}\r\n")
+}
+
+pub fn keys(secret: &str) -> Keys {
+    Keys::parse([secret]).unwrap()
 }
 
 pub struct Answer {

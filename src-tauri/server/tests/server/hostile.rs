@@ -31,14 +31,14 @@ async fn forged_swapped_and_missing_tokens_are_refused() {
     let mut forged = ticket.clone().into_bytes();
     forged[40] = if forged[40] == b'A' { b'B' } else { b'A' };
     let forged = String::from_utf8(forged).unwrap();
-    for token in ["", "x", &forged, &ticket[..87], &format!("{ticket}A")] {
+    for token in ["", "x", &forged, &ticket[..114], &format!("{ticket}A")] {
         let mut socket = server.authorize(share, token).await;
         socket.refused(Code::NotAuthorised).await;
     }
     // Of another share, and of another server.
     let mut socket = server.authorize(unknown(), &ticket).await;
     socket.refused(Code::NotAuthorised).await;
-    let other = Running::start(|config| config.secret = [8; 32]).await;
+    let other = Running::start(|config| config.keys = keys("another server's secret")).await;
     let foreign = other.create(1).await;
     assert_eq!(foreign.share, share);
     let mut socket = server.authorize(share, &foreign.token).await;
