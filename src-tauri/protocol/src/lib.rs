@@ -14,6 +14,8 @@ pub mod id;
 pub mod link;
 pub mod manifest;
 pub mod name;
+#[cfg(feature = "openapi")]
+mod openapi;
 pub mod path;
 pub mod queue;
 pub mod ranges;

@@ -19,39 +19,48 @@ pub const MAX_SUMMARY_LEN: usize = 2048;
 pub const DEFAULT_SLOTS: u16 = 20;
 
 /// `POST /api/shares`: opens a share, or opens it again after either side lost it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateShare {
     /// [`crate::VERSION`].
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1))]
     pub version: u16,
     /// Proves ownership: the share's id is its hash.
     pub owner_key: OwnerKey,
     /// What receivers' proofs are checked against.
     pub join_hash: JoinHash,
     /// How many receivers may be connected at once, 1 to [`MAX_SLOTS`].
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 100))]
     pub slots: u16,
     /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]*$", max_length = 2048))]
     pub summary: Option<String>,
     /// Receivers that the sender is connected with, for a server that has lost the share; at most `slots`.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[cfg_attr(feature = "openapi", schema(max_items = 100))]
     pub active: Vec<PeerId>,
 }
 
 /// The answer to [`CreateShare`].
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareCreated {
     /// The share's id.
     pub share: ShareId,
     /// Opens the sender's WebSocket.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{115}$"))]
     pub token: String,
 }
 
 /// `POST /api/shares/{id}/receivers`: takes a place in line.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinShare {
     /// [`crate::VERSION`].
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1))]
     pub version: u16,
     /// Proves that the link is held.
     pub join_key: JoinKey,
@@ -63,18 +72,22 @@ pub struct JoinShare {
 }
 
 /// The answer to [`JoinShare`].
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareJoined {
     /// Names the receiver to the server from now on, on its WebSocket too.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]{115}$"))]
     pub ticket: String,
     /// Its place.
     pub place: Place,
     /// What the share holds, sealed, if its sender has said.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]*$", max_length = 2048))]
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub summary: Option<String>,
 }
 
 /// A receiver's place, as HTTP and the event stream tell it.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Says which way to hear news: a WebSocket for `active`, a long poll for `near`, an event stream for `far`.
@@ -110,6 +123,7 @@ impl Place {
 }
 
 /// A STUN or TURN server, in the shape that browsers take (W3C WebRTC, `RTCIceServer`).
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// Addresses, such as `stun:host:3478` or `turn:host:3478` (RFC 7064, RFC 7065).
@@ -130,6 +144,7 @@ impl std::fmt::Debug for IceServer {
 }
 
 /// The answer to `GET /api/shares/{id}/ice`.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServers {
     /// Servers that help to find a path.
@@ -140,13 +155,16 @@ pub struct IceServers {
 }
 
 /// The answer to `GET /api/shares/{id}/summary`, and what a sender says when it changes.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[A-Za-z0-9_-]*$", max_length = 2048))]
     pub summary: String,
 }
 
 /// The body of every HTTP error, and of [`ServerMessage::Error`].
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What went wrong.

@@ -52,6 +52,7 @@ impl Default for Rules {
 }
 
 /// The three ways of being in a queue, by position: each has its own way to hear news.
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {

@@ -10,9 +10,11 @@
 #[cfg(test)]
 mod contract;
 mod limits;
+mod measured;
 mod memory;
 
 pub use limits::Rate;
+pub use measured::Measured;
 pub use memory::MemoryStore;
 
 use crate::role::Role;
