@@ -25,6 +25,7 @@ pub const DEFAULT_SLOTS: u16 = 20;
 pub struct CreateShare {
     /// [`crate::VERSION`].
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1))]
+    #[serde(deserialize_with = "whole")]
     pub version: u16,
     /// Proves ownership: the share's id is its hash.
     pub owner_key: OwnerKey,
@@ -32,6 +33,7 @@ pub struct CreateShare {
     pub join_hash: JoinHash,
     /// How many receivers may be connected at once, 1 to [`MAX_SLOTS`].
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 100))]
+    #[serde(deserialize_with = "whole")]
     pub slots: u16,
     /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -61,6 +63,7 @@ pub struct ShareCreated {
 pub struct JoinShare {
     /// [`crate::VERSION`].
     #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1))]
+    #[serde(deserialize_with = "whole")]
     pub version: u16,
     /// Proves that the link is held.
     pub join_key: JoinKey,
@@ -326,6 +329,20 @@ pub fn is_summary(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
+/// Reads a whole number that may be written as `20` or `20.0`, which to JSON is the same (RFC 8259 §6).
+///
+/// # Errors
+/// It is not a number, not whole, or out of range.
+pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    if number.fract() == 0.0 && (0.0..=f64::from(u16::MAX)).contains(&number) {
+        // Exact, as it was just seen.
+        Ok(number as u16)
+    } else {
+        Err(serde::de::Error::custom("not a whole number in range"))
+    }
+}
+
 /// Reads one WebSocket message from a client or a server.
 ///
 /// # Errors
@@ -363,6 +380,17 @@ mod tests {
             Err(Code::RequestInvalid)
         );
         assert_eq!(parse::<ClientMessage>(&" ".repeat(MAX_MESSAGE_LEN + 1)), Err(Code::RequestInvalid));
+    }
+
+    #[test]
+    fn whole_numbers_are_read_however_they_are_written() {
+        let read = |text: &str| whole(&mut serde_json::Deserializer::from_str(text)).ok();
+        for (text, number) in [("1", 1), ("20.0", 20), ("2e1", 20), ("65535", u16::MAX), ("-0.0", 0)] {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for text in ["", "null", "\"1\"", "1.5", "-1", "65536", "1e99", "[1]"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 
     proptest! {

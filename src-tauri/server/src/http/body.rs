@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sluice_protocol::VERSION;
 use sluice_protocol::error::Code;
-use sluice_protocol::signal::MAX_MESSAGE_LEN;
+use sluice_protocol::signal::{MAX_MESSAGE_LEN, whole};
 
 // The version stands in a body of any version.
 #[derive(Deserialize)]
 struct Versioned {
+    #[serde(deserialize_with = "whole")]
     version: u16,
 }
 
