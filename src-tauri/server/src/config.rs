@@ -47,6 +47,8 @@ pub struct Timings {
     pub presence: Duration,
     /// A long poll is answered after this time at the latest.
     pub poll: Duration,
+    /// For how long owner tokens and tickets are good.
+    pub token: Duration,
     /// A socket must be authorised within this time.
     pub authorise: Duration,
     /// A request's head, and then its body, must arrive within this time each.
@@ -113,6 +115,7 @@ impl Default for Timings {
             lease: Duration::from_secs(30),
             presence: Duration::from_secs(60),
             poll: Duration::from_secs(10),
+            token: Duration::from_secs(24 * 60 * 60),
             authorise: Duration::from_secs(10),
             request: Duration::from_secs(10),
             write: Duration::from_secs(10),

@@ -75,7 +75,7 @@ struct Listed {
     username: Option<String>,
     credential: Option<String>,
     #[serde(rename = "credentialType")]
-    credential_type: Option<CredentialType>,
+    _credential_type: Option<CredentialType>,
 }
 
 #[derive(Deserialize)]
@@ -179,7 +179,7 @@ fn rest_hmac(secret: &str, username: &str) -> [u8; 20] {
 }
 
 fn checked(listed: Listed) -> Result<IceServer, IceError> {
-    let Listed { urls, username, credential, credential_type: _ } = listed;
+    let Listed { urls, username, credential, _credential_type: _ } = listed;
     let urls = match urls {
         Urls::One(url) => vec![url],
         Urls::Many(urls) => urls,

@@ -7,26 +7,17 @@
 mod clock;
 mod config;
 mod http;
-#[allow(dead_code)]
-mod ice;
-#[allow(dead_code)]
-mod limits;
-// Metrics use its counts.
-#[allow(dead_code)]
 mod hub;
+mod ice;
+mod limits;
 mod mailbox;
-#[allow(dead_code)]
 mod metrics;
-#[allow(dead_code)]
 mod operator;
 mod role;
 mod server;
 mod socket;
-// Limits, metrics and a second store use the rest of it.
-#[allow(dead_code)]
 mod store;
 mod stream;
-#[allow(dead_code)]
 mod token;
 
 pub use config::{Config, Limits, StoreUrl, StoreUrlError, Timings};

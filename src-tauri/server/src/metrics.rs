@@ -15,6 +15,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 use sluice_protocol::error::Code;
+use std::borrow::Cow;
+use std::hash::Hash;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -23,7 +25,8 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
-type Histograms<const N: usize> = Family<Labels<N>, Histogram, fn() -> Histogram>;
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+type RequestLabels = [(&'static str, Cow<'static, str>); 3];
 
 // Seconds; a promotion should cost under 1 ms, a request under 50 ms, and nothing waits longer than 10 s.
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
@@ -61,6 +64,7 @@ pub struct Metrics {
     start_time: Duration,
     connections: Gauge,
     peers: Family<Labels<1>, Gauge>,
+    shares: Gauge,
     store_shares: Gauge,
     store_slots: Gauge,
     store_waiting: Gauge,
@@ -70,8 +74,8 @@ pub struct Metrics {
     relayed: Counters<1>,
     refusals: Counters<2>,
     closes: Counters<1>,
-    requests: Histograms<3>,
-    store: Histograms<1>,
+    requests: Histograms<RequestLabels>,
+    store: Histograms<Labels<1>>,
     delay: Histogram,
 }
 
@@ -93,7 +97,7 @@ fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
 
-fn histograms<const N: usize>() -> Histograms<N> {
+fn histograms<L: Clone + Hash + Eq>() -> Histograms<L> {
     Histograms::new_with_constructor(histogram)
 }
 
@@ -115,6 +119,7 @@ impl Metrics {
             start_time: now,
             connections: add(&mut all, "sluice_connections", "TCP connections", Gauge::default()),
             peers: add(&mut all, "sluice_peers", "Sockets, long polls and event streams", Family::default()),
+            shares: add(&mut all, "sluice_shares", "Shares that somebody is connected for", Gauge::default()),
             store_up: add(&mut all, "sluice_store_up", "Whether the store answered last", Gauge::default()),
             store_shares: add(&mut all, "sluice_store_shares", "Shares, of all instances", Gauge::default()),
             store_slots: add(
@@ -198,7 +203,13 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub fn observe_request(&self, method: &'static str, route: &'static str, status: u16, time: Duration) {
+    pub fn observe_request(
+        &self,
+        method: &'static str,
+        route: Cow<'static, str>,
+        status: u16,
+        time: Duration,
+    ) {
         let class = match status / 100 {
             1 => "1xx",
             2 => "2xx",
@@ -206,7 +217,7 @@ impl Metrics {
             4 => "4xx",
             _ => "5xx",
         };
-        let labels = [("method", method), ("route", route), ("status", class)];
+        let labels = [("method", method.into()), ("route", route), ("status", class.into())];
         self.requests.get_or_create(&labels).observe(time.as_secs_f64());
     }
 
@@ -218,6 +229,11 @@ impl Metrics {
     /// News reached a stream or poll so long after the store told them.
     pub fn observe_news_delay(&self, time: Duration) {
         self.delay.observe(time.as_secs_f64());
+    }
+
+    /// So many shares have somebody at this instance.
+    pub fn set_shares(&self, shares: usize) {
+        self.shares.set(i64::try_from(shares).unwrap_or(i64::MAX));
     }
 
     /// What the store holds: shares, slots that are held, receivers in line; `None` if it did not answer.
@@ -263,7 +279,7 @@ mod tests {
         metrics.count_command("join", Ok(()));
         metrics.count_command("join", Err(Code::ShareNotFound));
         metrics.count_refusal("http", Code::RateLimited);
-        metrics.observe_request("POST", "/api/shares", 201, Duration::from_millis(3));
+        metrics.observe_request("POST", "/api/shares".into(), 201, Duration::from_millis(3));
         metrics.set_totals(Some((1, 2, 3)));
         let text = metrics.text();
         for (start, value) in [

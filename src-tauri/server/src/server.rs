@@ -1,11 +1,13 @@
 //! Binds, accepts and stops.
 
 use crate::clock::Clock;
-use crate::config::{Config, Timings};
-use crate::http::{self, Connection, Context};
+use crate::config::{Config, StoreUrl, Timings};
+use crate::http::{self, Connection, Context, Peer};
 use crate::hub::Hub;
+use crate::limits::{Client, Crowd};
+use crate::metrics::Metrics;
 use crate::socket::stopped;
-use crate::store::{MemoryStore, Store as _};
+use crate::store::{Measured, MemoryStore, Store as _};
 use crate::stream::Patient;
 use crate::token::Signer;
 use axum::Router;
@@ -16,7 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use sluice_protocol::error::Code;
 use sluice_protocol::queue::Rules;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -40,6 +42,9 @@ pub enum ServerError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// Queues can't be kept there.
+    #[error("can't keep queues in {0}")]
+    Store(StoreUrl),
 }
 
 impl ServerError {
@@ -63,6 +68,9 @@ impl Server {
     /// # Errors
     /// [`ServerError::Listen`].
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        if config.store != StoreUrl::Memory {
+            return Err(ServerError::Store(config.store));
+        }
         let failed = |source| ServerError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -74,7 +82,7 @@ impl Server {
         self.address
     }
 
-    /// Serves in this runtime until `shutdown`, then tells every socket to reconnect (close code 1012)
+    /// Serves in this runtime until `shutdown`, says for [`crate::Timings::drain`] that it is not ready, then tells every socket to reconnect (close code 1012)
     /// and waits for them for as long as [`crate::Timings::shutdown`] allows.
     ///
     /// Dropping the future stops everything too, without waiting.
@@ -83,25 +91,48 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let clock = Clock::new();
         let (store, notices) = MemoryStore::new(rules(&config), config.limits.shares as usize, clock);
-        let (hub, chores) = Hub::new(store, clock, config.timings);
+        let metrics = Arc::new(Metrics::new(clock.now()));
+        let store = Measured::new(store, Arc::clone(&metrics));
+        let (hub, chores) = Hub::new(store, clock, config.timings, Arc::clone(&metrics));
+        let (drain, draining) = watch::channel(false);
         let router = http::router(Arc::new(Context {
             hub: Arc::clone(&hub),
-            signer: Signer::new(config.keys.clone()),
+            signer: Signer::new(config.keys, config.timings.token),
+            ice: config.ice,
+            operator: config.operator,
+            metrics: Arc::clone(&metrics),
+            proxies: config.proxies,
+            log_addresses: config.log_addresses,
             timings: config.timings,
+            limits: config.limits,
+            draining,
             stopping: stopping.clone(),
         }));
         // Past the end of this, until all connections are closed.
         let _running = Running(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
         let connections = Arc::new(Semaphore::new(config.limits.connections as usize));
+        // All who come through a proxy have its address.
+        let per_address = if config.proxies.hops == 0 { config.limits.connections_per_address } else { 0 };
+        let crowd = Crowd::new(per_address);
+        let shutdown = async {
+            shutdown.await;
+            tracing::info!(seconds = config.timings.drain.as_secs(), "the server drains");
+            drain.send_replace(true);
+            tokio::time::sleep(config.timings.drain).await;
+        };
         tracing::info!("the server listens");
         tokio::select! {
             () = shutdown => {}
             () = hub.store().run() => {}
-            () = accept(&listener, &connections, |stream, permit| {
+            () = accept(&listener, &connections, |stream, address, permit| {
+                let Some(present) = crowd.enter(Client::new(address)) else {
+                    return metrics.count_refusal("connection", Code::ServerFull);
+                };
+                let peer = Peer { address, _permit: permit, _present: present, _connected: metrics.connected() };
                 tokio::spawn(serve(
                     stream,
                     router.clone(),
-                    Arc::new(permit),
+                    Arc::new(peer),
                     config.timings,
                     stopping.clone(),
                 ));
@@ -134,12 +165,12 @@ impl Drop for Running {
 async fn accept(
     listener: &TcpListener,
     connections: &Arc<Semaphore>,
-    serve: impl Fn(TcpStream, OwnedSemaphorePermit),
+    serve: impl Fn(TcpStream, IpAddr, OwnedSemaphorePermit),
 ) {
     // The semaphore is never closed.
     while let Ok(permit) = Arc::clone(connections).acquire_owned().await {
         match listener.accept().await {
-            Ok((stream, _)) => serve(stream, permit),
+            Ok((stream, address)) => serve(stream, address.ip(), permit),
             Err(error) => {
                 tracing::warn!(kind = ?error.kind(), "a connection was not accepted");
                 tokio::time::sleep(ACCEPT_PAUSE).await;

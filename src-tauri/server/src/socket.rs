@@ -1,9 +1,10 @@
 //! One WebSocket, from its authorisation to its end.
 
-use crate::config::Timings;
-use crate::http::Context;
+use crate::http::{Context, SHARE_COUNTS};
 use crate::hub::Connection;
+use crate::limits::{Bucket, Client};
 use crate::mailbox::{Closing, Delivery, Inbox};
+use crate::metrics::Kind;
 use crate::role::Role;
 use crate::store::Store;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
@@ -32,18 +33,54 @@ enum End {
     Lost,
 }
 
+impl End {
+    // How it is counted.
+    fn as_str(&self) -> &'static str {
+        match self {
+            End::Over => "over",
+            End::Replaced => "replaced",
+            End::TooSlow => "too_slow",
+            End::Refused(Code::RateLimited) => "too_fast",
+            End::Refused(_) => "refused",
+            End::TooBig => "unreadable",
+            End::Stopping => "stopping",
+            End::Closed => "closed",
+            End::Lost => "lost",
+        }
+    }
+}
+
 /// Serves `socket` until it, its share or the server ends.
-pub async fn serve<S: Store>(mut socket: WebSocket, share: ShareId, context: &Context<S>) {
-    let end = match authorise(&mut socket, share, context).await {
-        Ok((connection, inbox)) => converse(&mut socket, connection, inbox, &context.timings).await,
+pub async fn serve<S: Store>(mut socket: WebSocket, share: ShareId, client: Client, context: &Context<S>) {
+    let end = match authorise(&mut socket, share, client, context).await {
+        Ok((connection, inbox)) => {
+            let role = connection.role();
+            let end = converse(&mut socket, connection, inbox, client, context).await;
+            if matches!(end, End::Over) {
+                match role {
+                    Role::Sender => context.release_share(client, share).await,
+                    Role::Receiver(peer) => context.release_receiver(client, share, peer).await,
+                }
+            }
+            end
+        }
         Err(end) => end,
     };
+    context.metrics.count_close(end.as_str());
+    if let End::Refused(code) = end {
+        context.metrics.count_refusal("socket", code);
+        match context.log_addresses {
+            true => tracing::info!(%code, address = %client, "a socket was refused"),
+            false => tracing::debug!(%code, "a socket was refused"),
+        }
+    }
     close(socket, end, context.timings.write).await;
 }
 
 async fn authorise<S: Store>(
     socket: &mut WebSocket,
     share: ShareId,
+    client: Client,
     context: &Context<S>,
 ) -> Result<(Connection<S>, Inbox), End> {
     let mut stopping = context.stopping.clone();
@@ -57,6 +94,11 @@ async fn authorise<S: Store>(
     };
     let claims = context.signer.check(share, &token, context.hub.now());
     let role = claims.map_err(|_| End::Refused(Code::NotAuthorised))?.role;
+    let held = match role {
+        Role::Sender => context.hold_share(client, share).await,
+        Role::Receiver(peer) => context.hold_receiver(client, share, peer).await,
+    };
+    held.map_err(|failure| End::Refused(failure.code()))?;
     context.hub.connect(share, role).await.map_err(End::Refused)
 }
 
@@ -85,13 +127,23 @@ async fn converse<S: Store>(
     socket: &mut WebSocket,
     mut connection: Connection<S>,
     mut inbox: Inbox,
-    timings: &Timings,
+    client: Client,
+    context: &Context<S>,
 ) -> End {
+    let timings = &context.timings;
+    let kind = match connection.role() {
+        Role::Sender => Kind::Sender,
+        Role::Receiver(_) => Kind::Active,
+    };
+    let _counted = context.metrics.peer(kind);
+    let mut pace = Pace::new(context.limits.messages_per_second);
     let mut ping = tokio::time::interval_at(Instant::now() + timings.ping, timings.ping);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     // When the queue was told last that something was heard.
     let mut told = heard;
+    // When a sender's share was last counted as one of its address.
+    let mut held = heard;
     loop {
         let done = tokio::select! {
             delivery = inbox.next() => match delivery {
@@ -102,7 +154,8 @@ async fn converse<S: Store>(
                 heard = Instant::now();
                 match text_of(received) {
                     Ok(None) => Ok(()),
-                    Ok(Some(text)) => handle(&text, &mut connection).await,
+                    Ok(Some(_)) if !pace.take() => Err(End::Refused(Code::RateLimited)),
+                    Ok(Some(text)) => handle(&text, &mut connection, kind, context).await,
                     Err(end) => Err(end),
                 }
             }
@@ -121,7 +174,34 @@ async fn converse<S: Store>(
             if let Err(code) = connection.heard().await {
                 return End::Refused(code);
             }
+            if kind == Kind::Sender && held.elapsed() >= SHARE_COUNTS / 3 {
+                held = told;
+                // It is one already, unless the store was lost; then it is let be.
+                let _ = context.hold_share(client, connection.share()).await;
+            }
         }
+    }
+}
+
+// How fast messages may come.
+struct Pace {
+    start: Instant,
+    bucket: Option<Bucket>,
+}
+
+impl Pace {
+    // A sender whose slots are all taken at the same time has hundreds of messages to relay at once.
+    const BURST_SECONDS: u32 = 20;
+
+    fn new(per_second: u32) -> Self {
+        let burst = per_second.saturating_mul(Self::BURST_SECONDS);
+        let bucket = (per_second > 0).then(|| Bucket::new(burst, per_second, Duration::ZERO));
+        Pace { start: Instant::now(), bucket }
+    }
+
+    fn take(&mut self) -> bool {
+        let passed = self.start.elapsed();
+        self.bucket.as_mut().is_none_or(|bucket| bucket.take(passed))
     }
 }
 
@@ -137,16 +217,23 @@ impl From<Closing> for End {
     }
 }
 
-async fn handle<S: Store>(text: &str, connection: &mut Connection<S>) -> Result<(), End> {
+async fn handle<S: Store>(
+    text: &str,
+    connection: &mut Connection<S>,
+    kind: Kind,
+    context: &Context<S>,
+) -> Result<(), End> {
     let message = signal::parse(text).map_err(End::Refused)?;
     let done = match (connection.role(), message) {
         (Role::Sender, ClientMessage::Relay { peer, signal })
             if peer.is_some() && signal.is_within_limits() =>
         {
+            context.metrics.count_relayed(kind);
             connection.relay(peer, signal).await;
             Ok(())
         }
         (Role::Receiver(_), ClientMessage::Relay { peer: None, signal }) if signal.is_within_limits() => {
+            context.metrics.count_relayed(kind);
             connection.relay(None, signal).await;
             Ok(())
         }

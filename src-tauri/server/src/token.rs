@@ -18,9 +18,6 @@ use keys::Key;
 use sluice_protocol::id::{PeerId, ShareId};
 use std::time::Duration;
 
-/// For how long an owner token and a ticket are good.
-pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
 const VERSION: u8 = 2;
 const LABEL: &str = "sluice/2 token";
 const BODY_LEN: usize = 1 + 4 + 1 + 16 + 16 + 8 + 8;
@@ -56,15 +53,21 @@ pub enum TokenError {
 /// Signs and checks tokens.
 pub struct Signer {
     keys: Keys,
+    lifetime: Duration,
 }
 
 impl Signer {
-    /// A signer with the server's keys.
-    pub fn new(keys: Keys) -> Self {
-        Signer { keys }
+    /// A signer with the server's keys, whose tokens are good for so long.
+    pub fn new(keys: Keys, lifetime: Duration) -> Self {
+        Signer { keys, lifetime }
     }
 
-    /// The token of `role` in `share`, good until [`LIFETIME`] after `now`.
+    /// The keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// The token of `role` in `share`, from `now` on.
     pub fn sign(&self, share: ShareId, role: Role, arrival: u64, now: Duration) -> String {
         let key = self.keys.signing();
         let mut bytes = [0; TOKEN_LEN];
@@ -76,7 +79,7 @@ impl Signer {
             bytes[22..38].copy_from_slice(&peer.0);
             bytes[38..46].copy_from_slice(&arrival.to_be_bytes());
         }
-        bytes[46..BODY_LEN].copy_from_slice(&(now + LIFETIME).as_secs().to_be_bytes());
+        bytes[46..BODY_LEN].copy_from_slice(&(now + self.lifetime).as_secs().to_be_bytes());
         let tag = key.mac(LABEL, &bytes[..BODY_LEN]).finalize();
         bytes[BODY_LEN..].copy_from_slice(&tag.into_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
@@ -138,6 +141,7 @@ mod tests {
 
     const SHARE: ShareId = ShareId([1; 16]);
     const PEER: PeerId = PeerId([2; 16]);
+    const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
     const NOW: Duration = Duration::from_secs(1_700_000_000);
 
     fn keys(text: &str) -> Keys {
@@ -145,7 +149,7 @@ mod tests {
     }
 
     fn signer(text: &str) -> Signer {
-        Signer::new(keys(text))
+        Signer::new(keys(text), LIFETIME)
     }
 
     const ONE: &str = "the first secret";

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "server/crowds.rs"]
+mod crowds;
 #[path = "server/harness.rs"]
 mod harness;
 #[path = "server/hostile.rs"]
 mod hostile;
+#[path = "server/operation.rs"]
+mod operation;
+#[path = "server/quiet.rs"]
+mod quiet;
 #[path = "server/tiers.rs"]
 mod tiers;
 

@@ -1,14 +1,19 @@
 //! The place in line, as a stream of Server-Sent Events (WHATWG HTML, 9.2).
 
-use super::{Context, Failure, parse_share};
+use super::asking::{Asking, InShare};
+use super::openapi::{OfBearer, OfLimits, OfPeer, OfShare, OfStore};
+use super::{Context, Failure};
 use crate::hub::{Closing, Listening, Word, differs};
+use crate::limits::Client;
+use crate::metrics::{Connected, Kind};
 use crate::store::Store;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::Response;
 use hyper::body::Frame;
 use sluice_protocol::error::Code;
+use sluice_protocol::id::{PeerId, ShareId};
 use sluice_protocol::queue::Standing;
 use sluice_protocol::signal::Place;
 use std::convert::Infallible;
@@ -20,19 +25,25 @@ const BEAT: &[u8] = b":\n\n";
 // What a browser waits before it connects again, in milliseconds.
 const RETRY: &[u8] = b"retry: 500\n\n";
 
-/// Tells the place now, and whenever it changes.
+/// The place in line, now and whenever it changes, as Server-Sent Events.
+#[utoipa::path(get, path = "/api/shares/{share}/events", tag = "peers", security(("token" = [])),
+    params(("share" = ShareId, Path), ("Last-Event-ID" = Option<String>, Header, description = "The version of the place that the receiver knows.")),
+    responses((status = 200, description = "Events: place (data: Place, id: its version) and ended (data: a code).", body = String, content_type = "text/event-stream"),
+        OfBearer, OfPeer, OfShare, OfLimits, OfStore))]
 pub async fn events<S: Store>(
     State(context): State<Arc<Context<S>>>,
-    Path(share): Path<String>,
+    InShare(share): InShare,
+    Asking(client): Asking,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let share = parse_share(&share)?;
     let peer = context.receiver(share, &headers)?;
+    context.hold_receiver(client, share, peer).await?;
     let mut listening = context.hub.listen(share, peer, true);
     let standing = match listening.begin().await {
         Ok(standing) => standing,
         Err(code) => {
             listening.finish();
+            context.release_receiver(client, share, peer).await;
             return Err(code.into());
         }
     };
@@ -40,7 +51,9 @@ pub async fn events<S: Store>(
     let known = headers.get("last-event-id").is_some_and(|id| id.as_bytes() == place.version.as_bytes());
     // Something at once, so that whoever stands between passes the head on.
     let first = if known { Bytes::from_static(BEAT) } else { place_event(&place) };
-    let stream = Stream { listening, last: standing, first: Some(first), over: false };
+    let counted = context.metrics.peer(Kind::Far);
+    let of = Of { context, client, share, peer };
+    let stream = Stream { of, _counted: counted, listening, last: standing, first: Some(first), over: false };
     let mut response = Response::new(Body::new(stream));
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -53,8 +66,27 @@ pub async fn events<S: Store>(
     Ok(response)
 }
 
+// Whose stream it is.
+struct Of<S> {
+    context: Arc<Context<S>>,
+    client: Client,
+    share: ShareId,
+    peer: PeerId,
+}
+
+impl<S: Store> Of<S> {
+    // The receiver does not count as one of its address any more.
+    fn release(&self) {
+        let Of { client, share, peer, .. } = *self;
+        let context = Arc::clone(&self.context);
+        tokio::spawn(async move { context.release_receiver(client, share, peer).await });
+    }
+}
+
 // It has no future of its own, so that a receiver that waits costs little.
 struct Stream<S: Store> {
+    of: Of<S>,
+    _counted: Connected,
     listening: Listening<S>,
     last: Standing,
     first: Option<Bytes>,
@@ -91,7 +123,10 @@ impl<S: Store> Stream<S> {
                     self.over = true;
                     self.listening.finish();
                     match closing {
-                        Closing::Over(code) => ended_event(code),
+                        Closing::Over(code) => {
+                            self.of.release();
+                            ended_event(code)
+                        }
                         Closing::Stopping => Bytes::from_static(RETRY),
                         Closing::Replaced => break,
                     }

@@ -1,29 +1,38 @@
 //! The HTTP side: all routes, and what each request works with.
 
-mod bearer;
+mod asking;
 mod body;
 mod events;
 mod failure;
+mod guard;
+mod ice;
+mod observe;
+mod openapi;
+mod operation;
 mod page;
 mod place;
 mod receivers;
 mod shares;
 mod upgrade;
 
-use crate::config::Timings;
+pub use asking::{Connection, Peer};
+pub use guard::SHARE_COUNTS;
+
+use crate::config::{Limits, Timings};
 use crate::hub::Hub;
+use crate::ice::Ice;
+use crate::limits::Proxies;
+use crate::metrics::Metrics;
+use crate::operator::OperatorToken;
 use crate::store::Store;
 use crate::token::Signer;
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderName, HeaderValue};
-use axum::response::Response;
-use axum::routing::{delete, get, post};
+use axum::extract::Extension;
+use axum::middleware::from_fn_with_state;
 use failure::Failure;
-use sluice_protocol::error::Code;
-use sluice_protocol::id::ShareId;
+use openapi::{Document, Routes};
 use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 
 /// What every request and socket works with.
 pub struct Context<S> {
@@ -31,48 +40,51 @@ pub struct Context<S> {
     pub hub: Arc<Hub<S>>,
     /// Signs and checks tokens.
     pub signer: Signer,
+    /// What peers are told of STUN and TURN.
+    pub ice: Ice,
+    /// Opens the statistics.
+    pub operator: Option<OperatorToken>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whose address counts.
+    pub proxies: Proxies,
+    /// Whether the log names addresses.
+    pub log_addresses: bool,
     /// How long to wait for what.
     pub timings: Timings,
+    /// How much is taken in.
+    pub limits: Limits,
+    /// Turns true when the server is asked to stop.
+    pub draining: watch::Receiver<bool>,
     /// Turns true, or is dropped, when the server stops.
     pub stopping: watch::Receiver<bool>,
 }
 
-/// A request's TCP connection, as long as anything of it is alive; counts against the limit.
-pub type Connection = Arc<OwnedSemaphorePermit>;
-
 /// All routes. Each request needs a [`Connection`] among its extensions.
 pub fn router<S: Store>(context: Arc<Context<S>>) -> Router {
-    Router::new()
-        .route("/api/shares", post(shares::create::<S>))
-        .route("/api/shares/{share}/summary", get(shares::summary::<S>))
-        .route("/api/shares/{share}/receivers", post(receivers::join::<S>))
-        .route("/api/shares/{share}/receivers/{peer}", delete(receivers::leave::<S>))
-        .route("/api/shares/{share}/place", get(place::place::<S>))
-        .route("/api/shares/{share}/events", get(events::events::<S>))
-        .route("/api/shares/{share}/socket", get(upgrade::connect::<S>))
-        .route("/s/{share}", get(page::page))
-        .route("/livez", get(async || "ok"))
-        .fallback(async || Failure::new(StatusCode::NOT_FOUND, Code::RequestInvalid))
-        .method_not_allowed_fallback(async || {
-            Failure::new(StatusCode::METHOD_NOT_ALLOWED, Code::RequestInvalid)
-        })
-        .layer(axum::middleware::map_response(with_security_headers))
+    let (router, document) = routes::<S>().finish();
+    router
+        .fallback(observe::no_route)
+        .method_not_allowed_fallback(observe::no_method)
+        .layer(Extension(Document::new(&document)))
+        .layer(from_fn_with_state(Arc::clone(&context), observe::observe::<S>))
         .with_state(context)
 }
 
-async fn with_security_headers(mut response: Response) -> Response {
-    let headers: [(HeaderName, &'static str); 4] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-    ];
-    for (name, value) in headers {
-        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
-    }
-    response
-}
-
-fn parse_share(text: &str) -> Result<ShareId, Failure> {
-    text.parse().map_err(|_| Failure::new(StatusCode::NOT_FOUND, Code::ShareNotFound))
+fn routes<S: Store>() -> Routes<S> {
+    Routes::new()
+        .add(shares::__path_create, shares::create::<S>)
+        .add(shares::__path_summary, shares::summary::<S>)
+        .add(receivers::__path_join, receivers::join::<S>)
+        .add(receivers::__path_leave, receivers::leave::<S>)
+        .add(place::__path_place, place::place::<S>)
+        .add(events::__path_events, events::events::<S>)
+        .add(ice::__path_ice, ice::ice::<S>)
+        .add(upgrade::__path_connect, upgrade::connect::<S>)
+        .add(page::__path_page, page::page)
+        .add(operation::__path_livez, operation::livez)
+        .add(operation::__path_readyz, operation::readyz::<S>)
+        .add(operation::__path_metrics, operation::metrics::<S>)
+        .add(operation::__path_stats, operation::stats::<S>)
+        .add(openapi::__path_openapi, openapi::openapi)
 }

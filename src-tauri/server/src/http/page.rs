@@ -9,6 +9,9 @@ use sha2::{Digest, Sha256};
 const PAGE: &str = include_str!("page.html");
 
 /// The same for every share, known or not; changes nothing.
+#[utoipa::path(get, path = "/s/{share}", tag = "people",
+    params(("share" = String, Path, description = "Anything.")),
+    responses((status = 200, description = "The page behind a link.", body = String, content_type = "text/html")))]
 pub async fn page() -> impl IntoResponse {
     let style = PAGE
         .split_once("<style>")

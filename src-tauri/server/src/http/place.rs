@@ -1,10 +1,13 @@
 //! The place in line, as a long poll.
 
-use super::{Context, Failure, parse_share};
+use super::asking::{Asking, InShare};
+use super::openapi::{OfBearer, OfPeer, OfShare, OfStore};
+use super::{Context, Failure};
 use crate::hub::{Closing, Listening, Word};
+use crate::metrics::Kind;
 use crate::store::Store;
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::http::header::HeaderMap;
 use sluice_protocol::error::Code;
@@ -13,22 +16,29 @@ use sluice_protocol::signal::Place;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// Answers at once if the place is not the one that the receiver knows, else when it changes or time is up.
+/// The place in line. Answers at once if the place is not the one that the receiver knows, else when it changes or time is up.
+#[utoipa::path(get, path = "/api/shares/{share}/place", tag = "peers", security(("token" = [])),
+    params(("share" = ShareId, Path), ("after" = Option<String>, Query, description = "The version of the place that the receiver knows: waits for another one, 10 seconds at most.")),
+    responses((status = 200, description = "The place.", body = Place), OfBearer, OfPeer, OfShare, OfStore))]
 pub async fn place<S: Store>(
     State(context): State<Arc<Context<S>>>,
-    Path(share): Path<String>,
+    InShare(share): InShare,
+    Asking(client): Asking,
     headers: HeaderMap,
     uri: Uri,
 ) -> Result<Json<Place>, Failure> {
-    let share = parse_share(&share)?;
     let peer = context.receiver(share, &headers)?;
     let place = match after(&uri) {
         None => look(&context, share, peer).await?,
         Some(after) => {
+            let _counted = context.metrics.peer(Kind::Near);
             let mut listening = context.hub.listen(share, peer, false);
             // Whoever goes away in the middle has dropped; one that is answered has not.
             let place = wait(&context, &listening, after, share, peer).await;
             listening.finish();
+            if place.as_ref().is_err_and(|&code| code != Code::StoreUnavailable) {
+                context.release_receiver(client, share, peer).await;
+            }
             place?
         }
     };

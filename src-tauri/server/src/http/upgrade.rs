@@ -1,25 +1,32 @@
 //! The way from HTTP to a WebSocket.
 
-use super::{Connection, Context, Failure, parse_share};
+use super::asking::{Asking, Connection, InShare};
+use super::openapi::OfShareId;
+use super::{Context, Failure};
 use crate::socket;
 use crate::store::Store;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use sluice_protocol::error::Code;
-use sluice_protocol::signal::MAX_MESSAGE_LEN;
+use sluice_protocol::id::ShareId;
+use sluice_protocol::signal::{ErrorBody, MAX_MESSAGE_LEN};
 use std::sync::Arc;
 
 /// Upgrades; whether the share exists is told on the socket, to those who are authorised.
+#[utoipa::path(get, path = "/api/shares/{share}/socket", tag = "peers",
+    params(("share" = ShareId, Path)),
+    responses((status = 101, description = "A WebSocket, on which docs/signaling.md is spoken."),
+        (status = 426, description = "Not a WebSocket handshake (request_invalid).", body = ErrorBody), OfShareId))]
 pub async fn connect<S: Store>(
     State(context): State<Arc<Context<S>>>,
-    Path(share): Path<String>,
+    InShare(share): InShare,
+    Asking(client): Asking,
     Extension(connection): Extension<Connection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Failure> {
-    let share = parse_share(&share)?;
     let upgrade = upgrade.map_err(|_| Failure::new(StatusCode::UPGRADE_REQUIRED, Code::RequestInvalid))?;
     Ok(upgrade
         // axum's defaults cost 137 KiB a socket.
@@ -29,7 +36,7 @@ pub async fn connect<S: Store>(
         .max_message_size(MAX_MESSAGE_LEN)
         .max_frame_size(MAX_MESSAGE_LEN)
         .on_upgrade(async move |socket| {
-            socket::serve(socket, share, &context).await;
+            socket::serve(socket, share, client, &context).await;
             drop(connection);
         }))
 }

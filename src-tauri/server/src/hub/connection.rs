@@ -70,6 +70,11 @@ impl<S: Store> Hub<S> {
 }
 
 impl<S: Store> Connection<S> {
+    /// Which share.
+    pub fn share(&self) -> ShareId {
+        self.share
+    }
+
     /// Which end of the share it is.
     pub fn role(&self) -> Role {
         self.role

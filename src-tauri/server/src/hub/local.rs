@@ -25,6 +25,9 @@ pub struct Local {
     unsure: HashSet<PeerId>,
     // Somebody asks for places, since when so many moves were known.
     asking: Option<u64>,
+    // When the first of the news came that were not told yet, and of those that places are being asked for.
+    news_since: Option<Duration>,
+    asking_since: Option<Duration>,
     // Receivers' sockets that may have lost their slot.
     suspects: Vec<(PeerId, u64)>,
     // The sender has been told of one more receiver.
@@ -66,13 +69,6 @@ impl Local {
     /// Whether nobody is connected.
     pub fn is_empty(&self) -> bool {
         self.sender.is_none() && self.receivers.is_empty()
-    }
-
-    /// How many sockets and how many listeners there are.
-    pub fn counts(&self) -> (usize, usize) {
-        let sockets = self.receivers.values().filter(|receiver| receiver.socket.is_some()).count();
-        let listeners = self.receivers.values().filter(|receiver| receiver.listener.is_some()).count();
-        (sockets + usize::from(self.sender.is_some()), listeners)
     }
 
     /// A socket is there, and is told nothing before [`Self::admit`] or [`Self::open`]; the one it replaces.
@@ -207,8 +203,27 @@ impl Local {
         }
     }
 
+    /// What is news in an event to somebody here, for those who count.
+    pub fn news_in(&self, event: &Event) -> Option<&'static str> {
+        let (news, is_here) = match event {
+            Event::Promoted { peer, .. } => ("promoted", self.receivers.contains_key(peer)),
+            Event::PassedOver { peer } => ("passed_over", self.receivers.contains_key(peer)),
+            Event::Gone { peer, .. } => ("gone", self.receivers.contains_key(peer)),
+            Event::Joined { .. } => ("joined", self.sender.is_some()),
+            Event::Left { .. } => ("left", self.sender.is_some()),
+            Event::Ended { .. } => ("ended", true),
+            Event::Waiting { .. } | Event::Moved { .. } | Event::SenderHere | Event::SenderAway => {
+                return None;
+            }
+        };
+        is_here.then_some(news)
+    }
+
     /// Tells what follows from an event.
     pub fn handle_event(&mut self, event: &Event, now: Duration) {
+        if matches!(event, Event::Promoted { .. } | Event::PassedOver { .. }) {
+            self.news_since.get_or_insert(now);
+        }
         match *event {
             Event::Promoted { peer, .. } | Event::PassedOver { peer } => self.doubt(peer),
             // It may have joined again since.
@@ -302,6 +317,7 @@ impl Local {
         peers.extend(self.unsure.drain());
         if !peers.is_empty() {
             self.asking = Some(self.moves);
+            self.asking_since = self.news_since.take();
         }
         peers
     }
@@ -317,9 +333,10 @@ impl Local {
         }
     }
 
-    /// All that [`Self::poll_unsure`] named was asked.
-    pub fn asked(&mut self) {
+    /// All that [`Self::poll_unsure`] named was asked; since when there was news of it.
+    pub fn asked(&mut self) -> Option<Duration> {
         self.asking = None;
+        self.asking_since.take()
     }
 
     /// Sockets of receivers for which it has to be asked whether they still have their slots.

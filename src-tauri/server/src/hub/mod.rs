@@ -17,6 +17,7 @@ pub use local::differs;
 
 use crate::clock::Clock;
 use crate::config::Timings;
+use crate::metrics::Metrics;
 use crate::role::Role;
 use crate::store::{Notice, Notices, Store};
 use futures_util::StreamExt;
@@ -44,6 +45,7 @@ pub struct Hub<S> {
     store: S,
     clock: Clock,
     timings: Timings,
+    metrics: Arc<Metrics>,
     // Tells this instance's connections from those of others.
     instance: u64,
     state: Mutex<State>,
@@ -77,20 +79,9 @@ struct Entry {
     timer: Option<Duration>,
 }
 
-/// How many are connected to an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// Shares that somebody is connected for.
-    pub shares: usize,
-    /// WebSockets.
-    pub sockets: usize,
-    /// Long polls and event streams.
-    pub listeners: usize,
-}
-
 impl<S: Store> Hub<S> {
     /// A hub with nobody in it.
-    pub fn new(store: S, clock: Clock, timings: Timings) -> (Arc<Self>, Chores) {
+    pub fn new(store: S, clock: Clock, timings: Timings, metrics: Arc<Metrics>) -> (Arc<Self>, Chores) {
         let (chores, receiver) = mpsc::unbounded_channel();
         let state = State {
             shares: HashMap::new(),
@@ -101,7 +92,7 @@ impl<S: Store> Hub<S> {
         };
         let instance = RandomState::new().hash_one(0) & 0x3ff;
         let (state, retime) = (Mutex::new(state), Notify::new());
-        (Arc::new(Hub { store, clock, timings, instance, state, retime, chores }), Chores(receiver))
+        (Arc::new(Hub { store, clock, timings, metrics, instance, state, retime, chores }), Chores(receiver))
     }
 
     /// Where the shares are.
@@ -152,16 +143,9 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    /// How many are connected.
-    pub fn counts(&self) -> Counts {
-        let state = self.lock();
-        let mut counts = Counts { shares: state.shares.len(), ..Counts::default() };
-        for entry in state.shares.values() {
-            let (sockets, listeners) = entry.local.counts();
-            counts.sockets += sockets;
-            counts.listeners += listeners;
-        }
-        counts
+    /// How many shares somebody is connected for.
+    pub fn shares(&self) -> usize {
+        self.lock().shares.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -227,7 +211,12 @@ impl<S: Store> Hub<S> {
     fn handle_notice(self: &Arc<Self>, share: ShareId, notice: Notice) {
         let now = self.now();
         self.change(share, |local| match notice {
-            Notice::Queue(event) => local.handle_event(&event, now),
+            Notice::Queue(event) => {
+                if let Some(news) = local.news_in(&event) {
+                    self.metrics.count_news(news);
+                }
+                local.handle_event(&event, now);
+            }
             Notice::ToSender(message) => {
                 if let Some(outbox) = local.sender() {
                     outbox.relay_or_drop(message);
@@ -331,7 +320,9 @@ impl<S: Store> Hub<S> {
                 Err(code) => self.end_listeners(share, peers, code),
             }
         }
-        self.change(share, Local::asked);
+        if let Some(since) = self.change(share, Local::asked).flatten() {
+            self.metrics.observe_news_delay(self.now().saturating_sub(since));
+        }
     }
 
     // The queue says that a receiver is gone whose socket is here.

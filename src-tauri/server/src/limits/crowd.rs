@@ -38,11 +38,6 @@ impl Crowd {
         Some(Present { crowd: Arc::clone(self), client })
     }
 
-    /// Whether this client has as many as it may have.
-    pub fn is_full(&self, client: Client) -> bool {
-        self.limit > 0 && self.lock().get(&client).is_some_and(|&count| count >= self.limit)
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<Client, u32>> {
         // No code that holds the lock can panic half way through a change.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -72,8 +67,7 @@ mod tests {
         let crowd = Crowd::new(2);
         let first = crowd.enter(one).unwrap();
         let second = crowd.enter(one).unwrap();
-        assert!(crowd.is_full(one) && crowd.enter(one).is_none());
-        assert!(!crowd.is_full(other));
+        assert!(crowd.enter(one).is_none());
         let third = crowd.enter(other).unwrap();
         drop(first);
         let again = crowd.enter(one).unwrap();
@@ -82,7 +76,6 @@ mod tests {
 
         let boundless = Crowd::new(0);
         let all: Vec<_> = (0..1000).map(|_| boundless.enter(one).unwrap()).collect();
-        assert!(!boundless.is_full(one));
         drop(all);
     }
 }

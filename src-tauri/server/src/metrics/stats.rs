@@ -3,9 +3,10 @@
 use super::{Kind, Metrics};
 use serde::Serialize;
 use std::time::Duration;
+use utoipa::ToSchema;
 
 /// What an operator may know. Names no share, no peer and no address.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Stats {
     /// The version that runs.
     pub version: &'static str,
@@ -28,7 +29,7 @@ pub struct Stats {
 }
 
 /// Receivers that are connected, by tier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Receivers {
     /// In a slot, on a WebSocket.
     pub active: u64,

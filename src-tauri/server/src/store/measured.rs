@@ -41,14 +41,14 @@ fn name(command: &Command) -> Option<&'static str> {
     match command {
         Command::Open { .. } => Some("open"),
         Command::Join { .. } => Some("join"),
-        Command::Claim { .. } => Some("claim"),
         Command::Progress { .. } => Some("progress"),
         Command::Leave { .. } => Some("leave"),
         Command::Dismiss { .. } => Some("dismiss"),
         Command::Drop { .. } => Some("drop"),
         Command::SenderDrop => Some("sender_drop"),
         Command::End => Some("end"),
-        Command::Seen { .. } | Command::SenderSeen | Command::Tick => None,
+        // In a slot, a claim is a sign of life too.
+        Command::Claim { .. } | Command::Seen { .. } | Command::SenderSeen | Command::Tick => None,
     }
 }
 

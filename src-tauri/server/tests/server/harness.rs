@@ -18,6 +18,8 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
+// What receivers of the tests show.
+pub const PROOF: JoinKey = JoinKey([5; 32]);
 // Far beyond what anything here takes; a hang fails instead of lasting.
 const PATIENCE: Duration = Duration::from_secs(20);
 
