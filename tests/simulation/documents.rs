@@ -1,7 +1,9 @@
 //! `docs/protocol.md` against the code: every error code and every number that it names.
 
 use sluice_protocol::error::Code;
-use sluice_protocol::{control, crypto, frame, handshake, link, manifest, path, receive, send, session};
+use sluice_protocol::{
+    control, crypto, frame, handshake, link, manifest, path, receive, send, session, summary,
+};
 use std::path::Path;
 
 fn document() -> String {
@@ -48,6 +50,7 @@ fn every_number_is_documented_as_it_is() {
         ("MAX_REQUESTS", send::MAX_REQUESTS as u64),
         ("CREDIT_WINDOW", receive::CREDIT_WINDOW),
         ("PAGE_WINDOW", u64::from(receive::PAGE_WINDOW)),
+        ("SUMMARY_LEN", summary::PLAIN_LEN as u64),
         ("ALIVE_AFTER", session::ALIVE_AFTER.as_secs()),
         ("STALLED_AFTER", session::STALLED_AFTER.as_secs()),
     ];

@@ -16,6 +16,7 @@ use sluice_protocol::link::{Link, ServerUrl};
 use sluice_protocol::manifest::{Entry, EntryKind, Mtime, PageBuilder, Totals, Unreadable, decode_page};
 use sluice_protocol::path::RelPath;
 use sluice_protocol::send::{SendConfig, SendSession};
+use sluice_protocol::summary::{Summary, SummaryKey};
 use std::path::Path;
 use std::time::Duration;
 
@@ -343,6 +344,43 @@ fn manifest_pages() {
                 invalid(&[0x81, 4]),
                 invalid(&[1, 2, 0, 1, b'a', 0, 0x80, 0x94, 0xeb, 0xdc, 3]),
                 invalid(&[1, 0, 0, 1, b'a', 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]),
+            ],
+        }),
+    );
+}
+
+#[test]
+fn summaries() {
+    let (secret, share) = (LinkSecret(counting(0x40)), ShareId(counting(0x10)));
+    let key = SummaryKey::new(&secret, share);
+    let sealed = |name: &str, entries: u64, bytes: u64, complete: bool, nonce: u8| {
+        let summary = Summary { name: name.to_owned(), entries, bytes, complete };
+        let text = key.seal(&summary, counting(nonce));
+        assert_eq!(key.open(&text), Ok(summary));
+        json!({
+            "name": name, "entries": entries, "bytes": bytes, "complete": complete,
+            "nonce": hex(&counting::<12>(nonce)), "sealed": text,
+        })
+    };
+    let good = key.seal(&Summary { name: String::new(), entries: 0, bytes: 0, complete: false }, counting(0));
+    let invalid = |text: String| {
+        assert!(key.open(&text).is_err());
+        text
+    };
+    check(
+        "summary.json",
+        &json!({
+            "secret": hex(&secret.0), "share": hex(&share.0),
+            "valid": [
+                sealed("", 0, 0, false, 0),
+                sealed("photos", 1204, 38_240_000_000, true, 0x20),
+                sealed("фото 写真", 70_000, 1 << 50, false, 0x30),
+            ],
+            "invalid": [
+                invalid(String::new()),
+                invalid(good.replacen('A', "B", 1)),
+                invalid(good[..good.len() - 4].to_owned()),
+                invalid(format!("{good}AAAA")),
             ],
         }),
     );

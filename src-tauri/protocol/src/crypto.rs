@@ -66,6 +66,30 @@ pub fn psk(secret: &LinkSecret, share: ShareId, password: Option<&str>) -> Key {
     key
 }
 
+// HKDF(secret, "sluice/1 summary" ‖ share id).
+pub(crate) fn summary_key(secret: &LinkSecret, share: ShareId) -> Key {
+    Key(derive(&secret.0, &[b"sluice/1 summary", &share.0]))
+}
+
+// AES-256-GCM without associated data, under a key whose nonces are random.
+pub(crate) fn seal_whole(key: &Key, nonce: [u8; 12], bytes: &mut [u8]) -> [u8; TAG_LEN] {
+    Aes256Gcm::new((&key.0).into())
+        .encrypt_inout_detached(&nonce.into(), b"", bytes.into())
+        .expect("all that is sealed whole is far below GCM's 64 GiB")
+        .into()
+}
+
+pub(crate) fn open_whole(
+    key: &Key,
+    nonce: [u8; 12],
+    bytes: &mut [u8],
+    tag: &[u8; TAG_LEN],
+) -> Result<(), Forged> {
+    Aes256Gcm::new((&key.0).into())
+        .decrypt_inout_detached(&nonce.into(), b"", bytes.into(), tag.into())
+        .map_err(|_| Forged)
+}
+
 /// A chunk did not authenticate: changed on its way, or sealed for another place, file, request or share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the chunk does not authenticate")]

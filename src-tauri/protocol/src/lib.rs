@@ -23,6 +23,7 @@ pub mod receive;
 pub mod send;
 pub mod session;
 pub mod signal;
+pub mod summary;
 pub mod wire;
 
 /// The version of the protocol that this crate speaks; peers and servers refuse any other.
