@@ -52,6 +52,7 @@ impl From<SessionError> for EngineError {
 
 impl From<RtcError> for EngineError {
     fn from(error: RtcError) -> Self {
-        EngineError::detailed(Code::NoConnection, error)
+        let code = if error == RtcError::RelayRefused { Code::RelayRefused } else { Code::NoConnection };
+        EngineError::detailed(code, error)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use ::rtc::ice::mdns::MulticastDnsMode;
@@ -21,17 +23,19 @@ use webrtc::peer_connection::{
     SettingEngineBuilder,
 };
 
+use super::candidate::{Candidate, MAX_CANDIDATE};
 use super::channel::{ChannelReceiver, ChannelSender, ChannelState, Progress, Pump};
 use super::flight::Window;
+use super::relay::RelayWatch;
 use super::sdp::{Description, MAX_MESSAGE_SIZE};
 use super::socket::{Hurry, SocketBuffers, TunedRuntime};
-use super::{MESSAGE_SIZE, RtcConfig, RtcError};
+use super::{IceServer, MESSAGE_SIZE, RtcConfig, RtcError};
 
 /// The label of the one channel.
 const LABEL: &str = "sluice";
 
-/// Bytes of a peer's candidate line accepted.
-const MAX_CANDIDATE: usize = 1024;
+/// Relays of a peer that are remembered.
+const MAX_RELAYED: usize = 16;
 
 /// How long a graceful close waits for what is outstanding.
 const CLOSE: Duration = Duration::from_secs(2);
@@ -39,19 +43,6 @@ const CLOSE: Duration = Duration::from_secs(2);
 /// Most bytes of receive window (SCTP a_rwnd): with more in flight, a selective acknowledgement
 /// of scattered losses can outgrow a packet, and is then never sent.
 const RECEIVE_WINDOW: usize = 800 * 1024;
-
-/// A candidate (RFC 8839), in the shape that browsers trickle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Candidate {
-    /// The candidate attribute, `candidate:…`.
-    pub candidate: String,
-    /// The media id of the section it belongs to.
-    pub sdp_mid: Option<String>,
-    /// The index of the section it belongs to.
-    #[serde(rename = "sdpMLineIndex")]
-    pub sdp_mline_index: Option<u16>,
-}
 
 /// SHA-256 of the certificates of both ends, to be bound into the caller's own handshake. That
 /// the peer shows the remote one is checked here, before the channel opens.
@@ -127,8 +118,18 @@ struct Handler {
     events: mpsc::UnboundedSender<ConnectionEvent>,
     channels: mpsc::UnboundedSender<Arc<dyn DataChannel>>,
     ours: Arc<OnceLock<Description>>,
-    interrupted: std::sync::atomic::AtomicBool,
+    interrupted: AtomicBool,
     hurry: Hurry,
+    // The candidates told so far, and whether only those of relays count.
+    candidates: AtomicUsize,
+    relay_only: bool,
+    relays: Arc<RelayWatch>,
+}
+
+impl Handler {
+    fn failed(&self) -> RtcError {
+        if self.relays.is_refused() { RtcError::RelayRefused } else { RtcError::Failed }
+    }
 }
 
 #[async_trait::async_trait]
@@ -137,17 +138,26 @@ impl PeerConnectionEventHandler for Handler {
         let Ok(candidate) = event.candidate.to_json() else {
             return;
         };
-        let _ = self.events.send(ConnectionEvent::LocalCandidate(Candidate {
+        self.candidates.fetch_add(1, Relaxed);
+        let mut candidate = Candidate {
             candidate: candidate.candidate,
             // The crate leaves the media id empty; browsers look the section up by it.
             sdp_mid: self.ours.get().and_then(|ours| ours.mid.clone()),
             sdp_mline_index: Some(0),
-        }));
+        };
+        if self.relay_only {
+            candidate.hide_related();
+        }
+        let _ = self.events.send(ConnectionEvent::LocalCandidate(candidate));
     }
 
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
             let _ = self.events.send(ConnectionEvent::Gathered);
+            // Nothing that could still come would make a path.
+            if self.relay_only && self.candidates.load(Relaxed) == 0 && self.relays.is_refused() {
+                let _ = self.events.send(ConnectionEvent::Lost(RtcError::RelayRefused));
+            }
         }
     }
 
@@ -158,7 +168,6 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
-        use std::sync::atomic::Ordering::Relaxed;
         let event = match state {
             RTCPeerConnectionState::Connected if self.interrupted.swap(false, Relaxed) => {
                 ConnectionEvent::Resumed
@@ -166,7 +175,7 @@ impl PeerConnectionEventHandler for Handler {
             RTCPeerConnectionState::Disconnected if !self.interrupted.swap(true, Relaxed) => {
                 ConnectionEvent::Interrupted
             }
-            RTCPeerConnectionState::Failed => ConnectionEvent::Lost(RtcError::Failed),
+            RTCPeerConnectionState::Failed => ConnectionEvent::Lost(self.failed()),
             RTCPeerConnectionState::Closed => ConnectionEvent::Lost(RtcError::Closed),
             _ => return,
         };
@@ -185,6 +194,9 @@ pub struct Connection {
     ours: Arc<OnceLock<Description>>,
     theirs: Arc<OnceLock<Description>>,
     state: Arc<OnceLock<Arc<ChannelState>>>,
+    relays: Arc<RelayWatch>,
+    // Where the peer's relays are, as it says.
+    relayed: Mutex<Vec<(String, u16)>>,
     pump: AbortHandle,
     runtime: Handle,
 }
@@ -251,6 +263,12 @@ impl Connection {
         if candidate.candidate.len() > MAX_CANDIDATE {
             return Err(RtcError::Candidate("too long".to_owned()));
         }
+        if let Some(address) = candidate.relay_address() {
+            let mut relayed = self.relayed.lock().unwrap_or_else(PoisonError::into_inner);
+            if relayed.len() < MAX_RELAYED {
+                relayed.push(address);
+            }
+        }
         let candidate = RTCIceCandidateInit {
             candidate: candidate.candidate,
             sdp_mid: candidate.sdp_mid,
@@ -278,6 +296,11 @@ impl Connection {
         if local.typ == RTCIceCandidateType::Relay || remote.typ == RTCIceCandidateType::Relay {
             return Some(Path::Relayed);
         }
+        // Checks from the peer's relay may come before its candidate, and then seem to be the peer's own.
+        let from = (remote.address.clone(), remote.port);
+        if self.relayed.lock().unwrap_or_else(PoisonError::into_inner).contains(&from) {
+            return Some(Path::Relayed);
+        }
         // One machine is local whatever its addresses are.
         if local.address == remote.address {
             return Some(Path::Local);
@@ -294,6 +317,11 @@ impl Connection {
             Some(state) => state.progress().await,
             None => Progress::default(),
         }
+    }
+
+    /// Whether a relay server refused the credentials: without a path that may be why.
+    pub fn is_relay_refused(&self) -> bool {
+        self.relays.is_refused()
     }
 
     /// Closes gracefully: waits up to two seconds until all that was sent is acknowledged.
@@ -326,12 +354,16 @@ impl Connection {
         // The side that offers creates the channel; one that the peer opens goes nowhere.
         let (nowhere, _) = mpsc::unbounded_channel();
         let ours = Arc::new(OnceLock::new());
+        let relays = Arc::new(RelayWatch::default());
         let handler = Arc::new(Handler {
             events: events_in.clone(),
             channels: if offers { nowhere } else { channels_in.clone() },
             ours: Arc::clone(&ours),
             interrupted: false.into(),
             hurry: Hurry::default(),
+            candidates: 0.into(),
+            relay_only: config.relay_only,
+            relays: Arc::clone(&relays),
         });
         let peer = match build_peer(config, &handler, MulticastDnsMode::QueryOnly).await {
             Ok(peer) => peer,
@@ -357,8 +389,8 @@ impl Connection {
             let end = opening.run(channels, &events_in).await;
             let _ = events_in.send(ConnectionEvent::Lost(end));
         });
-        let connection =
-            Self { peer, ours, theirs, state, pump: pump.abort_handle(), runtime: Handle::current() };
+        let (pump, runtime) = (pump.abort_handle(), Handle::current());
+        let connection = Self { peer, ours, theirs, state, relays, relayed: Mutex::default(), pump, runtime };
         let events = ConnectionEvents { events, over: false };
         Ok((connection, events, channels_in))
     }
@@ -456,11 +488,14 @@ async fn build_peer(
         .with_multicast_dns_mode(mdns)
         // A peer whose first packet overtakes its candidate is as near as one that is announced in time.
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        // A path through a relay waits for better ones, but not where there can be none.
+        .with_relay_acceptance_min_wait(config.relay_only.then_some(Duration::ZERO))
         // The crate's 200 ms made two checks most of the time to connect; RFC 8445 §14.2 allows 5 ms. For 3 s a pair.
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(150))
         .with_sctp_max_receive_buffer_size(u32::try_from(window).map_err(setup)?)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(u32::try_from(longest).map_err(setup)?))
         .build();
+    let relays = config.ice_servers.iter().any(IceServer::relays).then(|| Arc::clone(&handler.relays));
     let servers = config.ice_servers.iter().map(|server| RTCIceServer {
         urls: server.urls.clone(),
         username: server.username.clone(),
@@ -477,6 +512,7 @@ async fn build_peer(
         .with_runtime(Arc::new(TunedRuntime {
             enlarge: config.enlarge_buffers,
             hurry: handler.hurry.clone(),
+            relays,
         }))
         .with_handler(Arc::clone(handler) as Arc<dyn PeerConnectionEventHandler>)
         .with_udp_addrs(config.bind.clone())

@@ -21,6 +21,9 @@ pub enum RtcError {
     /// No path to the peer, or the peer failed the certificate check.
     #[error("the connection to the peer failed")]
     Failed,
+    /// No path to the peer, and a relay server did not take the credentials for the one that may be missing.
+    #[error("a relay server refused the credentials, and there is no other path to the peer")]
+    RelayRefused,
     /// The peer opened a channel that is not the one ordered, reliable channel agreed on.
     #[error("the peer opened an unexpected channel")]
     Channel,
@@ -46,6 +49,7 @@ impl RtcError {
             Self::Fingerprint => "rtc-fingerprint",
             Self::Candidate(_) => "rtc-candidate",
             Self::Failed => "rtc-failed",
+            Self::RelayRefused => "rtc-relay-refused",
             Self::Channel => "rtc-channel",
             Self::TooLarge { .. } => "rtc-too-large",
             Self::Closed => "rtc-closed",

@@ -9,10 +9,12 @@
 //! 139 MB/s (40 without the large socket buffers; 58 with messages of 16 KiB), twenty 223 to 227 MB/s
 //! (172 with 512 KiB in flight each), slowest/fastest 1.03; 10 MiB of memory a receiver, 13 to 30 a sender.
 
+mod candidate;
 mod channel;
 mod connection;
 mod error;
 mod flight;
+mod relay;
 mod sdp;
 mod socket;
 #[cfg(test)]
@@ -20,10 +22,11 @@ mod tests;
 
 use std::fmt;
 
+pub use candidate::Candidate;
 pub use channel::{
     ChannelReceiver, ChannelSender, MESSAGE_SIZE, MessageSink, MessageSource, Progress, RECEIVE_QUEUE,
 };
-pub use connection::{Candidate, Connection, ConnectionEvent, ConnectionEvents, Fingerprints, Path};
+pub use connection::{Connection, ConnectionEvent, ConnectionEvents, Fingerprints, Path};
 pub use error::RtcError;
 pub use flight::{DEFAULT_BUDGET, InFlightBudget, MAX_IN_FLIGHT, MIN_IN_FLIGHT};
 pub use socket::{SOCKET_BUFFER, SocketBuffers, default_bind};
@@ -37,6 +40,13 @@ pub struct IceServer {
     pub username: String,
     /// The password at the TURN server.
     pub credential: String,
+}
+
+impl IceServer {
+    /// Whether it relays, and so asks for credentials.
+    fn relays(&self) -> bool {
+        self.urls.iter().any(|url| url.starts_with("turn"))
+    }
 }
 
 impl fmt::Debug for IceServer {

@@ -12,6 +12,8 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::relay::RelayWatch;
+
 /// Bytes of kernel buffer asked for, each way. With the usual 208 KiB a burst of one window
 /// overflows the receiver's socket, and a lost tail waits a second to be sent again.
 pub const SOCKET_BUFFER: usize = 4 << 20;
@@ -120,6 +122,8 @@ pub(super) struct TunedRuntime {
     pub(super) enlarge: bool,
     /// Whether the driver is to look again soon.
     pub(super) hurry: Hurry,
+    /// Sees what relay servers answer, where there are any.
+    pub(super) relays: Option<Arc<RelayWatch>>,
 }
 
 impl Runtime for TunedRuntime {
@@ -140,7 +144,11 @@ impl Runtime for TunedRuntime {
             let granted = enlarge(&socket)?;
             tracing::trace!(granted.receive, granted.send, "socket buffers");
         }
-        TokioRuntime.wrap_udp_socket(socket)
+        let socket = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(match &self.relays {
+            Some(relays) => relays.watch(socket),
+            None => socket,
+        })
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
