@@ -84,6 +84,9 @@ pub struct SendArgs {
     /// Where the server inside this command listens; by default on all interfaces.
     #[arg(long, value_name = "ADDRESS:PORT", conflicts_with = "server")]
     pub listen: Option<SocketAddr>,
+    /// Connect through the server's relay only, so that the other side does not learn this computer's address.
+    #[arg(long)]
+    pub relay_only: bool,
     /// Print one JSON event a line on standard output.
     #[arg(long)]
     pub json: bool,
@@ -116,6 +119,9 @@ pub struct ReceiveArgs {
     /// Take the share's password from the first line of a file; or set SLUICE_PASSWORD.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+    /// Connect through the server's relay only, so that the other side does not learn this computer's address.
+    #[arg(long)]
+    pub relay_only: bool,
     /// Print one JSON event a line on standard output.
     #[arg(long)]
     pub json: bool,

@@ -49,7 +49,7 @@ impl Receive {
             name: host::name(),
             password,
             patience: Duration::from_secs(args.wait),
-            rtc: RtcConfig { bind, ..RtcConfig::default() },
+            rtc: RtcConfig { bind, relay_only: args.relay_only, ..RtcConfig::default() },
         };
         Ok(Receive { options, list: args.list, style: Style::choose(args.json, verbose) })
     }

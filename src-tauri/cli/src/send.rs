@@ -174,7 +174,7 @@ impl Send {
             limit: self.args.limit.map(|rate| rate.0),
             name: self.args.name.clone(),
             password: self.password.clone(),
-            rtc: RtcConfig { bind, ..RtcConfig::default() },
+            rtc: RtcConfig { bind, relay_only: self.args.relay_only, ..RtcConfig::default() },
         })
     }
 }

@@ -5,6 +5,7 @@ use crate::rtc::Path;
 use serde::Serialize;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
+use sluice_protocol::queue::Tier;
 
 /// What happens to a share, at its sender. In JSON each has `event` and the fields below.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,10 +108,26 @@ pub enum ShareEvent {
 pub enum ReceiveEvent {
     /// The place in line has changed.
     Place {
+        /// How far from a slot.
+        tier: Tier,
         /// Receivers ahead that wait for a slot.
         ahead: u32,
         /// The share's slots.
         slots: u16,
+        /// Seconds until there is a slot, if the line moves on as it has; absent until it has moved.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        wait_seconds: Option<u64>,
+    },
+    /// What the share holds, by its sender's word to those who wait; comes again while its walk goes on.
+    Summary {
+        /// The share's display name.
+        name: String,
+        /// Files, directories and symlinks.
+        entries: u64,
+        /// Bytes of content.
+        bytes: u64,
+        /// Whether this is all.
+        complete: bool,
     },
     /// The sender is away for now.
     SenderAway,

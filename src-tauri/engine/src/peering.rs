@@ -2,17 +2,20 @@
 
 use crate::error::EngineError;
 use crate::rtc::{
-    Candidate, ChannelReceiver, ChannelSender, Connection, ConnectionEvent, ConnectionEvents, Path, RtcConfig,
+    Candidate, ChannelReceiver, ChannelSender, Connection, ConnectionEvent, ConnectionEvents, IceServer,
+    Path, RtcConfig, RtcError,
 };
+use crate::signaling::IceSource;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
 use sluice_protocol::signal::{ClientMessage, Signal};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 // ICE gives up by itself after some 30 s; whoever waits longer waits for nothing.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// Which side of the connection this is.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +27,17 @@ pub(crate) enum Role {
     },
     /// The receiver of files, who asks for an offer and answers it.
     Answer,
+}
+
+/// What happens to an open connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing has come for about five seconds.
+    Interrupted,
+    /// The other side is back.
+    Resumed,
+    /// It is gone for good.
+    Lost,
 }
 
 /// An open connection with its channel.
@@ -46,27 +60,38 @@ pub(crate) struct Attempt {
 }
 
 impl Peering {
-    /// Connects. `inbox` brings what the other side says of this attempt, `server` takes what it is to be told.
+    /// Connects, with the servers that `ice` knows beside those of `rtc`. `inbox` brings what the other side says of
+    /// this attempt, `server` takes what it is to be told.
     ///
     /// # Errors
-    /// [`Code::NoConnection`], also when it takes longer than half a minute.
+    /// [`Code::NoConnection`], also when it takes longer than half a minute; [`Code::RelayRefused`] if that may be
+    /// because a relay did not accept this side's credentials.
     pub(crate) async fn connect(
         rtc: &RtcConfig,
+        ice: &IceSource,
         role: Role,
         number: u32,
         inbox: mpsc::Receiver<Signal>,
         server: mpsc::Sender<ClientMessage>,
     ) -> Result<Self, EngineError> {
+        let deadline = Instant::now() + CONNECT_TIMEOUT;
         let connecting = async {
             let attempt = match role {
-                Role::Offer { .. } => Attempt::offer(rtc, role, number, inbox, server).await?,
-                Role::Answer => Attempt::answer(rtc, role, number, inbox, server).await?,
+                Role::Offer { .. } => Attempt::offer(rtc, ice, role, number, inbox, server).await?,
+                Role::Answer => Attempt::answer(rtc, ice, role, number, inbox, server).await?,
             };
-            attempt.open().await
+            attempt.open(deadline).await
         };
-        timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .map_err(|_| EngineError::detailed(Code::NoConnection, "it took too long"))?
+        // The connection itself knows best why it was not made in time, if there is one.
+        let connected = match timeout_at(deadline + MARGIN, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(too_late()),
+        };
+        if connected.as_ref().is_err_and(|error| error.code() == Code::RelayRefused) {
+            // The next attempt asks for others.
+            ice.forget().await;
+        }
+        connected
     }
 
     /// The certificate fingerprints of sender and receiver of the files, as this end sees them.
@@ -94,24 +119,33 @@ impl Peering {
 }
 
 impl Attempt {
-    /// Waits until the connection is lost for good; passes late candidates on meanwhile.
-    pub(crate) async fn lost(&mut self) {
+    /// Waits until the connection changes; passes late candidates on meanwhile.
+    pub(crate) async fn changed(&mut self) -> Change {
         loop {
             match self.next().await {
-                Ok(Some(ConnectionEvent::Lost(_)) | None) | Err(_) => return,
+                Ok(Some(ConnectionEvent::Lost(_)) | None) | Err(_) => return Change::Lost,
+                Ok(Some(ConnectionEvent::Interrupted)) => return Change::Interrupted,
+                Ok(Some(ConnectionEvent::Resumed)) => return Change::Resumed,
                 Ok(Some(_)) => {}
             }
         }
     }
 
+    /// Waits until the connection is lost for good; passes late candidates on meanwhile.
+    pub(crate) async fn lost(&mut self) {
+        while self.changed().await != Change::Lost {}
+    }
+
     async fn offer(
         rtc: &RtcConfig,
+        ice: &IceSource,
         role: Role,
         number: u32,
         inbox: mpsc::Receiver<Signal>,
         server: mpsc::Sender<ClientMessage>,
     ) -> Result<Self, EngineError> {
-        let (connection, events, sdp) = Connection::offer(rtc).await?;
+        let rtc = with_servers(rtc, ice.servers().await);
+        let (connection, events, sdp) = Connection::offer(&rtc).await?;
         let attempt = Attempt { role, number, connection, events, inbox, server, early: Some(Vec::new()) };
         attempt.say(Signal::Offer { attempt: number, sdp }).await?;
         Ok(attempt)
@@ -119,6 +153,7 @@ impl Attempt {
 
     async fn answer(
         rtc: &RtcConfig,
+        ice: &IceSource,
         role: Role,
         number: u32,
         mut inbox: mpsc::Receiver<Signal>,
@@ -126,22 +161,29 @@ impl Attempt {
     ) -> Result<Self, EngineError> {
         let request = ClientMessage::Relay { peer: None, signal: Signal::Request { attempt: number } };
         server.send(request).await.map_err(|_| Code::ServerUnreachable)?;
-        let offer = loop {
-            match inbox.recv().await.ok_or(Code::ServerUnreachable)? {
-                Signal::Offer { attempt, sdp } if attempt == number => break sdp,
-                // Of an earlier attempt.
-                _ => {}
+        let offered = async {
+            loop {
+                match inbox.recv().await.ok_or(Code::ServerUnreachable)? {
+                    Signal::Offer { attempt, sdp } if attempt == number => return Ok::<_, EngineError>(sdp),
+                    // Of an earlier attempt.
+                    _ => {}
+                }
             }
         };
-        let (connection, events, sdp) = Connection::answer(rtc, &offer).await?;
+        let (servers, offer) = tokio::join!(ice.servers(), offered);
+        let (connection, events, sdp) = Connection::answer(&with_servers(rtc, servers), &offer?).await?;
         let attempt = Attempt { role, number, connection, events, inbox, server, early: None };
         attempt.say(Signal::Answer { attempt: number, sdp }).await?;
         Ok(attempt)
     }
 
-    async fn open(mut self) -> Result<Peering, EngineError> {
+    async fn open(mut self, deadline: Instant) -> Result<Peering, EngineError> {
         loop {
-            match self.next().await? {
+            let Ok(event) = timeout_at(deadline, self.next()).await else {
+                let refused = self.connection.is_relay_refused();
+                return Err(if refused { RtcError::RelayRefused.into() } else { too_late() });
+            };
+            match event? {
                 Some(ConnectionEvent::Open(sink, source)) => {
                     return Ok(Peering { sink, source, attempt: self });
                 }
@@ -212,4 +254,14 @@ impl Attempt {
             tracing::debug!(%error, "a candidate was not taken");
         }
     }
+}
+
+fn with_servers(rtc: &RtcConfig, servers: Vec<IceServer>) -> RtcConfig {
+    let mut rtc = rtc.clone();
+    rtc.ice_servers.extend(servers);
+    rtc
+}
+
+fn too_late() -> EngineError {
+    EngineError::detailed(Code::NoConnection, "it took too long")
 }

@@ -5,7 +5,8 @@ use super::{LINE_EVERY, NAMED_ENTRIES, Style, json_line, note, out_line, text};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sluice_engine::disk::{Outcome, Report, Skip, Summary};
 use sluice_engine::event::ReceiveEvent;
-use std::time::Instant;
+use sluice_protocol::queue::Tier;
+use std::time::{Duration, Instant};
 
 /// Columns that the words beside a bar usually take.
 const WORDS: usize = 54;
@@ -31,6 +32,7 @@ pub struct View {
     last_told: u64,
     reports: u64,
     offered: bool,
+    summary: Option<String>,
 }
 
 impl View {
@@ -52,6 +54,7 @@ impl View {
             last_told: 0,
             reports: 0,
             offered: false,
+            summary: None,
         }
     }
 
@@ -160,9 +163,21 @@ impl View {
 
     fn words(&mut self, event: &ReceiveEvent) -> Option<String> {
         Some(match event {
-            ReceiveEvent::Place { ahead: 0, .. } => "Next in line for a slot.".to_owned(),
-            ReceiveEvent::Place { ahead, slots } => {
-                format!("Waiting for one of {slots} slots: {} ahead.", text::count(u64::from(*ahead)))
+            // A slot is free for it: connecting is the next that it hears of.
+            ReceiveEvent::Place { tier: Tier::Active, .. } => return None,
+            ReceiveEvent::Place { ahead, slots, wait_seconds, .. } => {
+                let place = waiting(*ahead, *slots, wait_seconds.map(Duration::from_secs));
+                match &self.summary {
+                    // There is one line for both.
+                    Some(summary) if self.style == Style::Live => format!("{place} {summary}"),
+                    _ => place,
+                }
+            }
+            ReceiveEvent::Summary { name, entries, bytes, complete } => {
+                let summary = summary(name, *entries, *bytes, *complete);
+                let is_first = self.summary.replace(summary.clone()).is_none();
+                // While it grows, the next place tells of it.
+                return (is_first || *complete).then_some(summary);
             }
             ReceiveEvent::SenderAway => "The sender is away; waiting for it to come back.".to_owned(),
             ReceiveEvent::SenderBack => "The sender is back.".to_owned(),
@@ -191,6 +206,24 @@ impl View {
             _ => return None,
         })
     }
+}
+
+fn waiting(ahead: u32, slots: u16, wait: Option<Duration>) -> String {
+    let place = match ahead {
+        0 => "next in line".to_owned(),
+        ahead => format!("{} ahead of you", text::count(u64::from(ahead))),
+    };
+    let wait = wait.map_or_else(String::new, |wait| format!("; {}", text::about(wait)));
+    format!(
+        "Waiting for {}: {place}{wait}.",
+        if slots == 1 { "the slot".into() } else { format!("one of {slots} slots") }
+    )
+}
+
+fn summary(name: &str, entries: u64, bytes: u64, complete: bool) -> String {
+    let so_far = if complete { "" } else { " so far" };
+    let what = text::counted(entries, "entry", "entries");
+    format!("{} holds {what}, {}{so_far}.", text::clean(name), text::bytes(bytes))
 }
 
 // What matters most stands first, because a narrow terminal cuts the end.
@@ -295,6 +328,27 @@ mod tests {
     }
 
     #[test]
+    fn one_that_waits_sees_its_place_and_what_for() {
+        let minutes = |minutes: u64| Some(Duration::from_secs(60 * minutes));
+        assert_eq!(
+            waiting(3, 20, minutes(4)),
+            "Waiting for one of 20 slots: 3 ahead of you; about 4 minutes."
+        );
+        assert_eq!(waiting(0, 1, None), "Waiting for the slot: next in line.");
+        assert_eq!(summary("a\u{1b}", 1, 1000, false), "a\u{fffd} holds 1 entry, 1.0 kB so far.");
+        let event = |complete| ReceiveEvent::Summary { name: "a".into(), entries: 2, bytes: 0, complete };
+        let place = |tier| ReceiveEvent::Place { tier, ahead: 1, slots: 2, wait_seconds: None };
+        let mut view = View::new(Style::Live);
+        assert_eq!(view.words(&event(false)).unwrap(), "a holds 2 entries, 0 B so far.");
+        assert_eq!(view.words(&event(false)), None);
+        assert_eq!(
+            view.words(&place(Tier::Near)).unwrap(),
+            "Waiting for one of 2 slots: 1 ahead of you. a holds 2 entries, 0 B so far."
+        );
+        assert_eq!(view.words(&place(Tier::Active)), None);
+    }
+
+    #[test]
     fn hostile_names_are_shown_harmless() {
         let report = Report { path: "a\u{1b}[2J".into(), outcome: Outcome::Renamed { to: "b\r".into() } };
         assert_eq!(outcome(&report), "a\u{fffd}[2J: written as b\u{fffd}");
@@ -307,7 +361,23 @@ mod tests {
         let guide = include_str!("../../../../docs/cli.md");
         let report = |outcome| ReceiveEvent::Report(Report { path: "photos/a.jpg".into(), outcome });
         for (event, text) in [
-            (ReceiveEvent::Place { ahead: 3, slots: 20 }, r#"{"event":"place","ahead":3,"slots":20}"#),
+            (
+                ReceiveEvent::Place { tier: Tier::Near, ahead: 3, slots: 20, wait_seconds: Some(240) },
+                r#"{"event":"place","tier":"near","ahead":3,"slots":20,"wait_seconds":240}"#,
+            ),
+            (
+                ReceiveEvent::Place { tier: Tier::Far, ahead: 30, slots: 20, wait_seconds: None },
+                r#"{"event":"place","tier":"far","ahead":30,"slots":20}"#,
+            ),
+            (
+                ReceiveEvent::Summary {
+                    name: "photos".into(),
+                    entries: 1204,
+                    bytes: 38_200_000_000,
+                    complete: true,
+                },
+                r#"{"event":"summary","name":"photos","entries":1204,"bytes":38200000000,"complete":true}"#,
+            ),
             (ReceiveEvent::SenderAway, r#"{"event":"sender_away"}"#),
             (ReceiveEvent::SenderBack, r#"{"event":"sender_back"}"#),
             (ReceiveEvent::Connecting { attempt: 1 }, r#"{"event":"connecting","attempt":1}"#),

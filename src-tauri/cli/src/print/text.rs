@@ -53,6 +53,18 @@ pub fn time(time: Duration) -> String {
     }
 }
 
+/// A time that is no more than an estimate, such as `about 4 minutes`.
+pub fn about(time: Duration) -> String {
+    let (minutes, hours) = ((time.as_secs() + 30) / 60, (time.as_secs() + 1800) / 3600);
+    match (minutes, hours) {
+        (0, _) => "less than a minute".to_owned(),
+        (1, _) => "about a minute".to_owned(),
+        (2..100, _) => format!("about {minutes} minutes"),
+        (_, ..48) => format!("about {hours} hours"),
+        _ => "more than two days".to_owned(),
+    }
+}
+
 /// How long `left` bytes take at this rate; nothing where that would be no more than a guess.
 pub fn time_left(left: u64, rate: Option<u64>) -> Option<String> {
     let rate = rate.filter(|&rate| rate > 0)?;
@@ -114,6 +126,17 @@ mod tests {
             [(0, "0 s"), (59, "59 s"), (130, "2 min 10 s"), (7260, "2 h 1 min"), (90000, "1 d 1 h")]
         {
             assert_eq!(time(Duration::from_secs(seconds)), text);
+        }
+        for (seconds, text) in [
+            (0, "less than a minute"),
+            (30, "about a minute"),
+            (240, "about 4 minutes"),
+            (5399, "about 90 minutes"),
+            (6000, "about 2 hours"),
+            (86_400, "about 24 hours"),
+            (u64::MAX / 2, "more than two days"),
+        ] {
+            assert_eq!(about(Duration::from_secs(seconds)), text);
         }
         assert_eq!(time_left(100, Some(10)).as_deref(), Some("10 s left"));
         for (left, rate) in [(100, None), (100, Some(0)), (0, Some(10)), (u64::MAX, Some(1))] {

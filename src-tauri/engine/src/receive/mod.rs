@@ -1,5 +1,7 @@
 //! A download: takes its place in line, connects, and receives until everything chosen is durable.
 
+mod line;
+mod pace;
 mod session;
 mod writer;
 
@@ -9,16 +11,19 @@ use crate::error::EngineError;
 use crate::event::ReceiveEvent;
 use crate::peering::{Peering, Role as PeeringRole};
 use crate::share::blocking;
-use crate::signaling::{Role, Signaling, SignalingEvent};
+use crate::signaling::Signaling;
+use line::{Line, News};
 use session::{Outcome, Receiving};
 use sluice_protocol::VERSION;
 use sluice_protocol::crypto::{self, Key};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
-use sluice_protocol::signal::{ClientMessage, JoinShare, Place, ServerMessage, Signal};
+use sluice_protocol::queue::Progress;
+use sluice_protocol::signal::JoinShare;
+use sluice_protocol::summary::SummaryKey;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use writer::{Tally, Writer};
 
@@ -26,7 +31,6 @@ use writer::{Tally, Writer};
 const UNKNOWN_SHARE: Duration = Duration::from_secs(5);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(10);
-const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Receives what the link offers, or what is chosen of it, into the destination folder.
 ///
@@ -85,77 +89,6 @@ struct Download {
     writer: Option<Writer>,
 }
 
-/// The place in line, and where signals of the current attempt go.
-pub(super) struct Line {
-    signaling: Signaling,
-    admitted: bool,
-    away: bool,
-    inbox: Option<mpsc::Sender<Signal>>,
-}
-
-impl Line {
-    fn inbox(&mut self) -> mpsc::Receiver<Signal> {
-        let (sender, receiver) = mpsc::channel(64);
-        self.inbox = Some(sender);
-        receiver
-    }
-}
-
-enum News {
-    // Something that the surface may want to know, or nothing.
-    Told(Option<ReceiveEvent>),
-    Trouble(Code),
-    Over(EngineError),
-}
-
-impl Line {
-    async fn next(&mut self) -> News {
-        match self.signaling.next().await {
-            Some(SignalingEvent::Up) => News::Told(None),
-            Some(SignalingEvent::Down(error)) => {
-                self.admitted = false;
-                News::Trouble(error.code())
-            }
-            Some(SignalingEvent::Refused(error)) => News::Over(error),
-            Some(SignalingEvent::Message(message)) => self.handle(message),
-            Some(SignalingEvent::Place(Place { ahead, slots, .. })) => {
-                News::Told(Some(ReceiveEvent::Place { ahead, slots }))
-            }
-            None => News::Over(Code::ServerUnreachable.into()),
-        }
-    }
-
-    fn handle(&mut self, message: ServerMessage) -> News {
-        match message {
-            ServerMessage::Admitted => {
-                self.admitted = true;
-                News::Told(None)
-            }
-            ServerMessage::SenderAway => {
-                self.away = true;
-                News::Told(Some(ReceiveEvent::SenderAway))
-            }
-            ServerMessage::SenderBack => {
-                self.away = false;
-                News::Told(Some(ReceiveEvent::SenderBack))
-            }
-            ServerMessage::Relay { signal, .. } => {
-                // An attempt that nobody listens to any more needs no signals.
-                if let Some(inbox) = &self.inbox {
-                    let _ = inbox.try_send(signal);
-                }
-                News::Told(None)
-            }
-            ServerMessage::Ended { code: Code::SenderGone } => {
-                self.admitted = false;
-                News::Trouble(Code::SenderGone)
-            }
-            ServerMessage::Ended { code } => News::Over(code.into()),
-            _ => News::Told(None),
-        }
-    }
-}
-
 impl Download {
     async fn new(
         options: ReceiveOptions,
@@ -173,8 +106,8 @@ impl Download {
         getrandom::fill(&mut peer).map_err(|error| EngineError::detailed(Code::NoConnection, error))?;
         let join =
             JoinShare { version: VERSION, join_key: link.join_key(), peer: PeerId(peer), ticket: None };
-        let signaling = Signaling::open(link.server.clone(), Role::Receiver(link.share, join))?;
-        let line = Line { signaling, admitted: false, away: false, inbox: None };
+        let key = SummaryKey::new(&link.secret, link.share);
+        let line = Line::new(Signaling::join(link.server.clone(), link.share, join, key)?);
         Ok(Download {
             options,
             events,
@@ -209,19 +142,26 @@ impl Download {
             self.wait_for_slot(cancel).await?;
             self.attempt += 1;
             self.tell(ReceiveEvent::Connecting { attempt: self.attempt }).await;
-            let code = match self.connect_and_receive(cancel).await {
-                Outcome::Done(summary) => return Ok(summary),
-                Outcome::Fatal(error) => return Err(error),
-                Outcome::Lost { code, opened } => {
+            let (code, pause) = match self.connect_and_receive(cancel).await {
+                Outcome::Done(summary) => {
+                    self.line.tell_progress(Progress::Completed);
+                    return Ok(summary);
+                }
+                Outcome::Fatal(error) => {
+                    self.line.tell_progress(Progress::Failed);
+                    return Err(error);
+                }
+                Outcome::Lost { code, opened, replaced } => {
                     if opened {
                         retry = FIRST_RETRY;
                     }
-                    code
+                    // A sender that has started again waits already.
+                    (code, if replaced { Duration::ZERO } else { retry })
                 }
             };
             self.note_trouble(code)?;
-            self.tell(ReceiveEvent::Retrying { code, seconds: retry.as_secs_f64() }).await;
-            self.pause(retry, cancel).await?;
+            self.tell(ReceiveEvent::Retrying { code, seconds: pause.as_secs_f64() }).await;
+            self.pause(pause, cancel).await?;
             retry = (retry * 2).min(LAST_RETRY);
         }
     }
@@ -252,23 +192,34 @@ impl Download {
     // Takes one piece of news from the line.
     async fn handle_news(&mut self, news: News) -> Result<(), EngineError> {
         match news {
-            News::Told(event) => {
-                match event {
-                    Some(ReceiveEvent::SenderAway) => self.note_trouble(Code::SenderGone)?,
-                    // In line, with the sender there, one waits for as long as it takes.
-                    Some(ReceiveEvent::Place { .. } | ReceiveEvent::SenderBack) if !self.line.away => {
-                        self.known = true;
-                        self.trouble = None;
+            News::Told(events) => {
+                for event in events {
+                    match event {
+                        ReceiveEvent::SenderAway => self.note_trouble(Code::SenderGone)?,
+                        ReceiveEvent::Place { .. } | ReceiveEvent::SenderBack => self.note_place(),
+                        _ => {}
                     }
-                    _ => {}
+                    self.tell(event).await;
                 }
-                if let Some(event) = event {
+                Ok(())
+            }
+            News::Admitted(events) => {
+                self.note_place();
+                for event in events {
                     self.tell(event).await;
                 }
                 Ok(())
             }
             News::Trouble(code) => self.note_trouble(code),
             News::Over(error) => Err(error),
+        }
+    }
+
+    // In line or in a slot, with the sender there, one waits for as long as it takes.
+    fn note_place(&mut self) {
+        if !self.line.away {
+            self.known = true;
+            self.trouble = None;
         }
     }
 
@@ -301,8 +252,8 @@ impl Download {
     async fn connect_and_receive(&mut self, cancel: &CancellationToken) -> Outcome {
         let rtc = self.options.rtc.clone();
         let inbox = self.line.inbox();
-        let server = self.line.signaling.sender();
-        let connecting = Peering::connect(&rtc, PeeringRole::Answer, self.attempt, inbox, server);
+        let (server, ice) = (self.line.sender(), self.line.ice());
+        let connecting = Peering::connect(&rtc, &ice, PeeringRole::Answer, self.attempt, inbox, server);
         tokio::pin!(connecting);
         let peering = loop {
             tokio::select! {
@@ -310,8 +261,8 @@ impl Download {
                 news = self.line.next() => match news {
                     News::Over(error) => return Outcome::Fatal(error),
                     News::Trouble(_) => {}
-                    News::Told(event) => {
-                        if let Some(event) = event {
+                    News::Told(events) | News::Admitted(events) => {
+                        for event in events {
                             let _ = self.events.send(event).await;
                         }
                     }
@@ -321,7 +272,7 @@ impl Download {
         };
         let peering = match peering {
             Ok(peering) => peering,
-            Err(error) => return Outcome::Lost { code: error.code(), opened: false },
+            Err(error) => return Outcome::Lost { code: error.code(), opened: false, replaced: false },
         };
         let receiving = match Receiving::new(self, peering).await {
             Ok(receiving) => receiving,
@@ -338,16 +289,7 @@ impl Download {
     }
 
     // Frees the slot or the place, so that the next in line need not wait for the grace period.
-    async fn leave(mut self) {
-        if self.line.signaling.sender().send(ClientMessage::Leave).await.is_ok() {
-            let closed = async {
-                while let Some(event) = self.line.signaling.next().await {
-                    if !matches!(event, SignalingEvent::Message(_) | SignalingEvent::Place(_)) {
-                        break;
-                    }
-                }
-            };
-            let _ = timeout(FAREWELL, closed).await;
-        }
+    async fn leave(self) {
+        self.line.leave().await;
     }
 }

@@ -1,15 +1,17 @@
 //! One connection of a download: the receiving session, its channel and the disk thread, joined.
 
+use super::Download;
+use super::line::{Line, News};
 use super::writer::{Answer, Order, Tally, Writer};
-use super::{Download, Line, News};
 use crate::disk::{Durable, Summary};
 use crate::error::EngineError;
 use crate::event::ReceiveEvent;
-use crate::peering::Peering;
+use crate::peering::{Change, Peering};
 use crate::rtc::{MessageSink, MessageSource};
 use sluice_protocol::error::Code;
 use sluice_protocol::handshake::{Context, binding};
 use sluice_protocol::manifest::{Entry, EntryKind, Totals};
+use sluice_protocol::queue::Progress;
 use sluice_protocol::receive::{ReceiveConfig, ReceiveEvent as SessionEvent, ReceiveSession, Want};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -21,6 +23,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 // again after 1 to 3 s (RFC 9260 §6.3.1), and once more after twice that.
 const LAST_WORD: Duration = Duration::from_secs(10);
 const NEWS_INTERVAL: Duration = Duration::from_millis(250);
+// A sender that is there says something every five seconds at least; on a line that brought something a moment ago
+// nothing is taken for dead.
+const QUIET: Duration = Duration::from_secs(4);
 
 /// How a connection ended.
 pub(super) enum Outcome {
@@ -28,8 +33,9 @@ pub(super) enum Outcome {
     Done(Summary),
     /// Trying again can't help.
     Fatal(EngineError),
-    /// It may work the next time. `opened` tells whether the sender was reached.
-    Lost { code: Code, opened: bool },
+    /// It may work the next time. `opened` tells whether the sender was reached, `replaced` that another run of it has
+    /// taken its place meanwhile.
+    Lost { code: Code, opened: bool, replaced: bool },
 }
 
 /// A connection of a download, and what it knows of the share.
@@ -49,11 +55,23 @@ pub(super) struct Receiving {
     // What was durable when this connection began, and is counted in `have`.
     durable_before: (u64, u64),
     told: Option<ReceiveEvent>,
+    heard: Instant,
+    interrupted: bool,
+    sender: Sender,
+}
+
+// What the server said of the sender since this connection stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Here,
+    Away,
+    Back,
 }
 
 // Why the loop of a connection ends before its time.
 enum Stop {
     Session(Code),
+    Replaced,
     Fatal(EngineError),
     Finished(Summary),
 }
@@ -104,6 +122,9 @@ impl Receiving {
             received: 0,
             durable_before,
             told: None,
+            heard: Instant::now(),
+            interrupted: false,
+            sender: if download.line.away { Sender::Away } else { Sender::Here },
         })
     }
 
@@ -129,7 +150,10 @@ impl Receiving {
                 tracing::debug!("the sender did not say that it heard");
                 Outcome::Done(summary)
             }
-            Stop::Session(code) if can_retry(code) => Outcome::Lost { code, opened: self.opened },
+            Stop::Session(code) if can_retry(code) => {
+                Outcome::Lost { code, opened: self.opened, replaced: false }
+            }
+            Stop::Replaced => Outcome::Lost { code: Code::SenderGone, opened: self.opened, replaced: true },
             Stop::Session(code) => Outcome::Fatal(code.into()),
             Stop::Fatal(error) => {
                 self.session.close(error.code());
@@ -157,11 +181,12 @@ impl Receiving {
         let mut news = interval(NEWS_INTERVAL);
         news.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if let Err(stop) = self.handle_events(writer).await {
+            if let Err(stop) = self.handle_events(line, writer).await {
                 return stop;
             }
             let next = self.session.next_message_len();
             let deadline = self.session.poll_timeout().map(|at| self.epoch + at);
+            let replaced = self.replaced_at();
             let step = tokio::select! {
                 ready = self.peering.sink.ready(next.unwrap_or(0)), if next.is_some() => {
                     match (ready, self.session.poll_message(self.epoch.elapsed())) {
@@ -171,10 +196,12 @@ impl Receiving {
                     .map_err(|_| Stop::Session(Code::PeerLeft))
                 }
                 message = self.peering.source.recv() => match message {
-                    Some(message) => self
-                        .session
-                        .handle_message(&message, self.epoch.elapsed())
-                        .map_err(|error| Stop::Session(error.code)),
+                    Some(message) => {
+                        self.heard = Instant::now();
+                        self.session
+                            .handle_message(&message, self.epoch.elapsed())
+                            .map_err(|error| Stop::Session(error.code))
+                    }
                     None => Err(Stop::Session(Code::PeerLeft)),
                 },
                 answer = next_answer(writer) => self.handle_answer(answer, writer, tally).await,
@@ -186,15 +213,19 @@ impl Receiving {
                     Ok(())
                 }
                 event = line.next() => match event {
-                    News::Told(Some(event)) => {
-                        let _ = self.events.send(event).await;
+                    News::Told(events) | News::Admitted(events) => {
+                        self.handle_told(events).await;
                         Ok(())
                     }
                     // The channel needs no server; it only ends when the share does.
-                    News::Told(None) | News::Trouble(_) => Ok(()),
+                    News::Trouble(_) => Ok(()),
                     News::Over(error) => Err(Stop::Fatal(error)),
                 },
-                () = self.peering.attempt.lost() => Err(Stop::Session(Code::PeerLeft)),
+                change = self.peering.attempt.changed() => {
+                    self.interrupted = change == Change::Interrupted;
+                    if change == Change::Lost { Err(Stop::Session(Code::PeerLeft)) } else { Ok(()) }
+                }
+                () = sleep_until(replaced.unwrap_or(self.epoch)), if replaced.is_some() => Err(Stop::Replaced),
                 () = cancel.cancelled() => Err(Stop::Fatal(Code::Interrupted.into())),
             };
             if let Err(stop) = step {
@@ -203,11 +234,31 @@ impl Receiving {
         }
     }
 
-    async fn handle_events(&mut self, writer: &mut Option<Writer>) -> Result<(), Stop> {
+    // When this connection is of no more use: the sender came back to the server while nothing came from it here, so
+    // it is another run of it, which knows nothing of this connection.
+    fn replaced_at(&self) -> Option<Instant> {
+        (self.interrupted && self.sender == Sender::Back).then(|| self.heard + QUIET)
+    }
+
+    async fn handle_told(&mut self, events: Vec<ReceiveEvent>) {
+        for event in events {
+            match event {
+                ReceiveEvent::SenderAway => self.sender = Sender::Away,
+                ReceiveEvent::SenderBack if self.sender == Sender::Away => self.sender = Sender::Back,
+                // It may have lost its place at a server that restarted, but it does not wait for one.
+                ReceiveEvent::Place { .. } | ReceiveEvent::Summary { .. } => continue,
+                _ => {}
+            }
+            let _ = self.events.send(event).await;
+        }
+    }
+
+    async fn handle_events(&mut self, line: &Line, writer: &mut Option<Writer>) -> Result<(), Stop> {
         while let Some(event) = self.session.poll_event() {
             match event {
                 SessionEvent::Opened { name } => {
                     self.opened = true;
+                    line.tell_progress(Progress::Connected);
                     let path = self.peering.path().await;
                     let _ = self.events.send(ReceiveEvent::Connected { name, path }).await;
                 }
@@ -227,6 +278,7 @@ impl Receiving {
                     }
                 },
                 SessionEvent::Chunk(chunk) => {
+                    line.tell_progress(Progress::Downloading);
                     self.received += u64::from(chunk.header.len);
                     if let Some(writer) = writer {
                         writer.order(Order::Chunk(chunk));

@@ -9,7 +9,7 @@ use crate::event::ShareEvent;
 use crate::identity::Identity;
 use crate::limit::RateLimit;
 use crate::rtc::RtcConfig;
-use crate::signaling::{Role, Signaling, SignalingEvent};
+use crate::signaling::{IceSource, Signaling, SignalingEvent, Standing};
 use peer::{PeerEvent, PeerTask};
 use sluice_protocol::VERSION;
 use sluice_protocol::crypto::{self, Key};
@@ -19,6 +19,7 @@ use sluice_protocol::id::{PeerId, ShareId};
 use sluice_protocol::link::Link;
 use sluice_protocol::manifest::Totals;
 use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, Signal};
+use sluice_protocol::summary::{NONCE_LEN, Summary, SummaryKey};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 const FIRST_CONTACT: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(2);
 const NEWS_INTERVAL: Duration = Duration::from_millis(250);
+// How often those who wait hear of a share that grows.
+const SUMMARY_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What all receivers of a share are served from.
 struct Source {
@@ -39,6 +42,7 @@ struct Source {
     catalog: Catalog,
     limit: RateLimit,
     rtc: RtcConfig,
+    ice: IceSource,
 }
 
 /// A running share. Dropping it stops it as [`Share::leave`] does, without waiting.
@@ -89,7 +93,9 @@ impl Share {
             summary: None,
             active: Vec::new(),
         };
-        let mut signaling = Signaling::open(options.server.clone(), Role::Owner(create))?;
+        let mut announcer = Announcer::new(SummaryKey::new(&identity.secret, share), name.clone());
+        announcer.handle_totals(*catalog.watch().borrow());
+        let mut signaling = Signaling::own(options.server.clone(), create, announcer.standing.subscribe())?;
         first_contact(&mut signaling).await?;
         let shared =
             ShareEvent::Shared { link: link.to_web(), deep_link: link.to_deep(), share, name: name.clone() };
@@ -98,9 +104,11 @@ impl Share {
         let (orders, to_do) = mpsc::channel(4);
         let (refuse, refused) = oneshot::channel();
         let limit = RateLimit::new(options.limit);
-        let source = Arc::new(Source { share, name, psk, keys, catalog, limit, rtc: options.rtc });
+        let (rtc, ice) = (options.rtc, signaling.ice());
+        let source = Arc::new(Source { share, name, psk, keys, catalog, limit, rtc, ice });
         let (peer_events, from_peers) = mpsc::channel(256);
-        let desk = Desk { source, signaling, events, peers: HashMap::new(), peer_events, lost: false };
+        let peers = HashMap::new();
+        let desk = Desk { source, signaling, announcer, events, peers, peer_events, lost: false };
         tokio::spawn(desk.run(from_peers, to_do, refuse));
         Ok(Share { link, orders, refused })
     }
@@ -155,7 +163,7 @@ async fn first_contact(signaling: &mut Signaling) -> Result<(), EngineError> {
             Ok(Some(SignalingEvent::Up)) => return Ok(()),
             Ok(Some(SignalingEvent::Down(error))) => last = error,
             Ok(Some(SignalingEvent::Refused(error))) => return Err(error),
-            Ok(Some(SignalingEvent::Message(_) | SignalingEvent::Place(_))) => {}
+            Ok(Some(_)) => {}
             Ok(None) | Err(_) => return Err(last),
         }
     }
@@ -172,6 +180,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
 struct Desk {
     source: Arc<Source>,
     signaling: Signaling,
+    announcer: Announcer,
     events: mpsc::Sender<ShareEvent>,
     peers: HashMap<PeerId, PeerTask>,
     peer_events: mpsc::Sender<(PeerId, u32, PeerEvent)>,
@@ -202,6 +211,7 @@ impl Desk {
                 Some((peer, attempt, event)) = from_peers.recv() => self.handle_peer(peer, attempt, event).await,
                 _ = news.tick(), if told.is_none_or(|told: Totals| !told.complete) => {
                     let now = *totals.borrow_and_update();
+                    self.announcer.handle_totals(now);
                     if told != Some(now) {
                         told = Some(now);
                         self.tell(walked(now)).await;
@@ -233,8 +243,13 @@ impl Desk {
                 }
             }
             SignalingEvent::Message(message) => self.handle_message(message).await,
-            SignalingEvent::Refused(_) | SignalingEvent::Place(_) => {}
+            // Of a receiver, or handled before.
+            SignalingEvent::Place(_)
+            | SignalingEvent::Summary(_)
+            | SignalingEvent::Restarts
+            | SignalingEvent::Refused(_) => {}
         }
+        self.announcer.handle_peers(&self.peers);
     }
 
     async fn handle_message(&mut self, message: ServerMessage) {
@@ -280,15 +295,14 @@ impl Desk {
             }
             PeerEvent::EntryFailed { path, code } => ShareEvent::EntryFailed { receiver, path, code },
             PeerEvent::Done { bytes, entries } => ShareEvent::ReceiverDone { receiver, bytes, entries },
-            PeerEvent::Over(None) => {
+            PeerEvent::Over(code) => {
                 self.peers.remove(&receiver);
-                return;
-            }
-            PeerEvent::Over(Some(code)) => {
-                self.peers.remove(&receiver);
+                self.announcer.handle_peers(&self.peers);
+                let Some(code) = code else { return };
                 ShareEvent::ReceiverLost { receiver, code }
             }
         };
+        self.announcer.handle_peers(&self.peers);
         self.tell(event).await;
     }
 
@@ -326,6 +340,46 @@ impl Desk {
         if let Some(done) = done {
             let _ = done.send(());
         }
+    }
+}
+
+// Keeps what the server is told of the share up to date.
+struct Announcer {
+    key: SummaryKey,
+    name: String,
+    standing: watch::Sender<Standing>,
+    told: Option<(Totals, Instant)>,
+}
+
+impl Announcer {
+    fn new(key: SummaryKey, name: String) -> Self {
+        Announcer { key, name, standing: watch::Sender::new(Standing::default()), told: None }
+    }
+
+    fn handle_totals(&mut self, totals: Totals) {
+        let due = self
+            .told
+            .is_none_or(|(told, at)| told != totals && (totals.complete || at.elapsed() >= SUMMARY_INTERVAL));
+        let mut nonce = [0; NONCE_LEN];
+        // Without chance there is no summary, which only those miss who wait.
+        if !due || getrandom::fill(&mut nonce).is_err() {
+            return;
+        }
+        self.told = Some((totals, Instant::now()));
+        let (name, Totals { entries, bytes, complete, .. }) = (self.name.clone(), totals);
+        let sealed = self.key.seal(&Summary { name, entries, bytes, complete }, nonce);
+        self.standing.send_modify(|standing| standing.summary = Some(sealed));
+    }
+
+    fn handle_peers(&self, peers: &HashMap<PeerId, PeerTask>) {
+        let open = peers.iter().filter(|(_, task)| task.is_open());
+        let mut active: Vec<PeerId> = open.map(|(&peer, _)| peer).collect();
+        active.sort_unstable();
+        self.standing.send_if_modified(|standing| {
+            let changed = standing.active != active;
+            standing.active = active;
+            changed
+        });
     }
 }
 

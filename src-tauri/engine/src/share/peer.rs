@@ -108,7 +108,7 @@ async fn serve(
     server: mpsc::Sender<ClientMessage>,
 ) -> Result<(), EngineError> {
     let role = Role::Offer { peer: news.peer };
-    let connecting = Peering::connect(&source.rtc, role, news.attempt, inbox, server);
+    let connecting = Peering::connect(&source.rtc, &source.ice, role, news.attempt, inbox, server);
     let mut link = tokio::select! {
         link = connecting => link?,
         code = close.recv() => return Err(code.unwrap_or(Code::PeerLeft).into()),
