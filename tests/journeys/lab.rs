@@ -68,8 +68,14 @@ impl Lab {
 
     /// `sluice serve` on this address.
     pub fn serve_at(&self, listen: &str) -> Server {
+        self.serve_settled(listen, |_| {})
+    }
+
+    /// The same, with whatever `settle` does to the command.
+    pub fn serve_settled(&self, listen: &str, settle: impl FnOnce(&mut Command)) -> Server {
         let mut command = self.command("server");
         command.args(["serve", "--json", "--listen", listen]);
+        settle(&mut command);
         let mut process = Sluice::start("the server", command);
         let listening = process.event("listening");
         Server { address: listening.text("address").into(), url: listening.text("url").into(), process }

@@ -19,5 +19,7 @@ mod links;
 mod many;
 mod middle;
 mod process;
+mod relay;
+mod restart;
 mod resume;
 mod tree;

@@ -69,3 +69,58 @@ fn receivers_beyond_the_slots_wait_in_line() {
         assert!(active <= 2, "more than two held a slot");
     }
 }
+
+#[test]
+fn one_at_the_end_of_the_line_comes_through_every_tier_to_its_slot() {
+    // One slot, five places near it, and two behind those.
+    const RECEIVERS: usize = 8;
+    let lab = Lab::new();
+    let folder = lab.dir("source/lecture");
+    tree::write_file(&folder.join("slides.bin"), 1, 2_000_000);
+    let (mut sender, link) = lab.send_alone(&folder, &["--slots", "1", "--limit", "1MB"]);
+    let outs: Vec<_> = (0..RECEIVERS).map(|number| lab.path(&format!("out {number}"))).collect();
+    let mut receivers = Vec::new();
+    for (number, out) in outs.iter().enumerate() {
+        let mut receiver = lab.receive(&link, out, &PLAIN);
+        // Held in its slot until the line is there.
+        match number.checked_sub(1) {
+            None => receiver.event("connected"),
+            Some(ahead) => receiver
+                .wait_for("its place", |event| event.is("place") && event.number("ahead") == ahead as u64),
+        };
+        if number == 0 {
+            receiver.hold();
+        }
+        receivers.push(receiver);
+    }
+    receivers[0].release();
+    sender.wait_for("the whole line", |event| {
+        event.is("waiting") && event.number("count") == RECEIVERS as u64 - 1
+    });
+    let mut connecting = Vec::new();
+    for (number, (receiver, out)) in receivers.into_iter().zip(&outs).enumerate() {
+        let ended = receiver.end().well();
+        connecting.push(ended.last("connecting").unwrap().at);
+        tree::arrived(&folder, out);
+        let places: Vec<_> = ended.all("place").collect();
+        let ahead: Vec<u64> = places.iter().map(|place| place.number("ahead")).collect();
+        assert!(ahead.is_sorted_by(|before, after| before >= after), "{ahead:?}");
+        let mut tiers: Vec<&str> = places.iter().map(|place| place.text("tier")).collect();
+        tiers.dedup();
+        let all = ["far", "near", "active"];
+        let expected = &all[if number == 0 { 2 } else { usize::from(number <= 5) }..];
+        assert_eq!(tiers, expected, "receiver {number}");
+        if number == RECEIVERS - 1 {
+            let told = places.iter().any(|place| place.number("wait_seconds") > 0);
+            assert!(told, "it never heard how long it takes");
+        }
+        if number > 0 {
+            // What is offered is known to those who wait.
+            let summary = ended.all("summary").find(|summary| summary.value["complete"] == true).unwrap();
+            let told = (summary.text("name"), summary.number("entries"), summary.number("bytes"));
+            assert_eq!(told, ("lecture", 2, 2_000_000));
+            assert!(summary.at < *connecting.last().unwrap());
+        }
+    }
+    assert!(connecting.is_sorted(), "{connecting:?}");
+}

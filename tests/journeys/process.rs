@@ -213,6 +213,11 @@ impl Sluice {
 
     /// `kill -9`, and its end.
     pub fn kill(mut self) -> Ended {
+        self.kill_in_place()
+    }
+
+    /// The same, for what is a part of something that goes on.
+    pub fn kill_in_place(&mut self) -> Ended {
         self.child.kill().unwrap();
         self.ended()
     }

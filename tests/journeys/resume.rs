@@ -4,6 +4,7 @@ use crate::lab::{Lab, PLAIN, Server};
 use crate::process::reached;
 use crate::tree;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
@@ -62,9 +63,13 @@ fn a_sender_that_is_killed_is_followed_under_its_link() {
     receiver.event("sender_away");
     let (_sender, again) = lab.send(&server, &folder, &PLAIN);
     assert_eq!(again, link);
-    receiver.event("retrying");
+    let back = receiver.event("sender_back");
+    let retrying = receiver.event("retrying");
+    assert_eq!(retrying.text("code"), "sender_gone");
     let before = reached(&receiver.seen);
-    receiver.wait_for("a second connection", |event| event.is("connected"));
+    let connected = receiver.wait_for("a second connection", |event| event.is("connected"));
+    // It does not wait for a stall of fifteen seconds once it knows that the sender has started again.
+    assert!(connected.at - back.at < Duration::from_secs(10), "{:?}", connected.at - back.at);
     let after = receiver.event("progress").number("bytes");
     assert!(before > TWICE && before.saturating_sub(after) <= TWICE, "{before} bytes before, {after} after");
     receiver.end().well();
