@@ -56,7 +56,7 @@ enum Act {
 /// Any sequence of steps in any of three shares.
 pub fn steps() -> impl Strategy<Value = Vec<Step>> {
     // Most of the time little of it passes.
-    let after = prop_oneof![6 => Just(0), 8 => 1..2000_u64, 1 => 2000..40_000_u64];
+    let after = prop_oneof![6 => Just(0), 8 => 1..2000_u64, 1 => 2000..40_000_u64, 1 => Just(20_000), 1 => Just(30_000)];
     let step = (prop_oneof![8 => Just(1_u8), 1 => Just(2), 1 => Just(3)], act(), after)
         .prop_map(|(share, act, after)| Step { share: ShareId([share; 16]), act, after });
     prop::collection::vec(step, 0..120)
