@@ -12,7 +12,9 @@ mod contract;
 mod limits;
 mod measured;
 mod memory;
+mod redis;
 
+pub use self::redis::{RedisStore, StoreConfig, StoreConfigError};
 pub use limits::Rate;
 pub use measured::Measured;
 pub use memory::MemoryStore;

@@ -1,0 +1,167 @@
+//! The way to Redis, one node or a cluster: every question is answered within a bounded time, and connections that
+//! are lost are made again.
+
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::{ClusterClient, ClusterConfig};
+use redis::cluster_async::ClusterConnection;
+use redis::{Client, Cmd, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, Value};
+use sluice_protocol::error::Code;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::Instant;
+
+use super::address::Address;
+
+/// Within this time a question is answered, or the store is unavailable. Redis answers in less than a millisecond, and
+/// a sweep of the longest line takes some ten.
+pub(super) const DEADLINE: Duration = Duration::from_millis(1500);
+const CONNECT: Duration = Duration::from_secs(1);
+// A cluster's node that does not answer may have been replaced without saying so: then all connections are made
+// anew, but not more often than this.
+const RENEWAL: Duration = Duration::from_secs(2);
+
+/// What Redis says unasked, and on which of a link's connections, counted from 0.
+pub(super) type Pushes = UnboundedSender<(u64, PushInfo)>;
+
+/// A connection, or one to each node of a cluster. What is asked on it is asked at the same time.
+pub(super) struct Link {
+    // Unless it is one node, whose connection sees to itself.
+    cluster: Option<Box<ClusterClient>>,
+    current: Mutex<Current>,
+    pushes: Option<Pushes>,
+}
+
+#[derive(Clone)]
+struct Current {
+    connection: Connection,
+    number: u64,
+    since: Instant,
+}
+
+#[derive(Clone)]
+enum Connection {
+    Node(ConnectionManager),
+    Cluster(ClusterConnection),
+}
+
+impl Connection {
+    async fn ask(&mut self, command: &Cmd) -> Result<Value, RedisError> {
+        let value = match self {
+            Connection::Node(node) => node.req_packed_command(command).await,
+            Connection::Cluster(cluster) => cluster.req_packed_command(command).await,
+        }?;
+        value.extract_error()
+    }
+}
+
+impl Link {
+    /// A link that connects when it is first used. Needs a tokio runtime. What Redis says unasked goes to `pushes`.
+    ///
+    /// # Errors
+    /// For an address that can't be one.
+    pub(super) fn new(address: &Address, pushes: Option<Pushes>) -> Result<Self, RedisError> {
+        let (cluster, connection) = match address {
+            Address::Node(info) => (None, Connection::Node(node(info, pushes.as_ref())?)),
+            Address::Cluster(nodes) => {
+                let client = ClusterClient::builder(nodes.iter().map(resp3))
+                    // Our own deadline is near: the rest is for the caller to try again.
+                    .retries(3)
+                    .min_retry_wait(20)
+                    .max_retry_wait(300)
+                    .build()?;
+                let connection = Connection::Cluster(connect(&client, pushes.as_ref(), 0));
+                (Some(Box::new(client)), connection)
+            }
+        };
+        let current = Mutex::new(Current { connection, number: 0, since: Instant::now() });
+        Ok(Link { cluster, current, pushes })
+    }
+
+    /// What Redis answers to `command`.
+    ///
+    /// # Errors
+    /// What Redis refuses, and [`ErrorKind::Io`] and its like where it can't be reached.
+    pub(super) async fn try_ask(&self, command: &Cmd) -> Result<Value, RedisError> {
+        let Current { mut connection, number, .. } = self.lock().clone();
+        let answer = match tokio::time::timeout(DEADLINE, connection.ask(command)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(RedisError::from((ErrorKind::Io, "no answer in time"))),
+        };
+        if let Err(error) = &answer
+            && !matches!(error.kind(), ErrorKind::Server(_))
+        {
+            tracing::debug!(kind = ?error.kind(), "Redis did not answer");
+            self.renew(number);
+        }
+        answer
+    }
+
+    /// As [`Self::try_ask`], for those who expect no refusal.
+    ///
+    /// # Errors
+    /// [`Code::StoreUnavailable`].
+    pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Code> {
+        self.try_ask(command).await.map_err(|error| unavailable(&error))
+    }
+
+    /// Which of its connections is in use, counted from 0. What older ones still say is of no use.
+    pub(super) fn number(&self) -> u64 {
+        self.lock().number
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        // Nothing is left half done under this lock.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // Connects anew, unless that was done since connection `failed` was made.
+    fn renew(&self, failed: u64) {
+        let Some(client) = &self.cluster else {
+            return;
+        };
+        let mut current = self.lock();
+        if current.number == failed && current.since.elapsed() >= RENEWAL {
+            let number = failed + 1;
+            let connection = Connection::Cluster(connect(client, self.pushes.as_ref(), number));
+            *current = Current { connection, number, since: Instant::now() };
+            if let Some(pushes) = &self.pushes {
+                // The old one goes without a word.
+                let _ = pushes.send((number, PushInfo { kind: PushKind::Disconnection, data: Vec::new() }));
+            }
+        }
+    }
+}
+
+/// What a caller is told of an error that is not its own.
+pub(super) fn unavailable(error: &RedisError) -> Code {
+    // Nothing of what Redis says in words: it may repeat an address.
+    tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis can't be used");
+    Code::StoreUnavailable
+}
+
+fn resp3(info: &ConnectionInfo) -> ConnectionInfo {
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    info.clone().set_redis_settings(settings)
+}
+
+fn node(info: &ConnectionInfo, pushes: Option<&Pushes>) -> Result<ConnectionManager, RedisError> {
+    let mut config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(DEADLINE))
+        .set_number_of_retries(1)
+        .set_min_delay(Duration::from_millis(50))
+        .set_max_delay(Duration::from_millis(200));
+    if let Some(pushes) = pushes.cloned() {
+        config = config.set_push_sender(move |push| pushes.send((0, push)));
+    }
+    ConnectionManager::new_lazy_with_config(Client::open(resp3(info))?, config)
+}
+
+fn connect(client: &ClusterClient, pushes: Option<&Pushes>, number: u64) -> ClusterConnection {
+    let mut config = ClusterConfig::new().set_connection_timeout(CONNECT).set_response_timeout(DEADLINE);
+    if let Some(pushes) = pushes.cloned() {
+        config = config.set_push_sender(move |push| pushes.send((number, push)));
+    }
+    client.get_pending_async_connection_with_config(config)
+}

@@ -1,0 +1,155 @@
+//! The store against real Redis: the contract of every store, and what happens when Redis fails.
+
+#![allow(clippy::unwrap_used)]
+use super::*;
+use crate::store::contract::{self, Inspect};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use sluice_protocol::queue::{Receiver, Snapshot, Stage};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[path = "../../../tests/server/redis.rs"]
+mod lab;
+
+use lab::Redis;
+
+// More of them: `SLUICE_CASES=5000 cargo xtask test as_the_contract_says`.
+fn cases(default: u32) -> u32 {
+    std::env::var("SLUICE_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
+}
+
+fn store(redis: &Redis, time: Time) -> (RedisStore, Notices) {
+    let config = StoreConfig::parse(&redis.url()).unwrap();
+    let address = config.0.unwrap();
+    RedisStore::new(&address, &[7; 32], contract::RULES, contract::MAX_SHARES, Clock::new(), time).unwrap()
+}
+
+impl RedisStore {
+    async fn read(&self, command: &[&str], key: &str) -> Vec<Vec<u8>> {
+        let mut question = cmd(command[0]);
+        question.arg(key).arg(&command[1..]);
+        let answer = self.inner.commands.ask(&question).await.unwrap();
+        let values = match answer {
+            Value::Map(pairs) => pairs.into_iter().flat_map(|(name, value)| [name, value]).collect(),
+            Value::Array(values) => values,
+            other => panic!("{other:?}"),
+        };
+        values.iter().map(|value| bytes(value).unwrap().to_vec()).collect()
+    }
+}
+
+// Read from the keys themselves, and not by the script.
+impl Inspect for RedisStore {
+    async fn snapshot(&self, share: ShareId) -> Option<Snapshot> {
+        let [session, active, waiting, progress] = script::keys(share).try_into().unwrap();
+        let peer = |bytes: &[u8]| PeerId(bytes.try_into().unwrap());
+        let session: BTreeMap<_, _> = pairs(self.read(&["HGETALL"], &session).await).collect();
+        let number = |name: &str| String::from_utf8_lossy(&session[name.as_bytes()]).parse::<u64>().unwrap();
+        if session.is_empty() {
+            for key in [active, progress] {
+                let exists = self.inner.commands.ask(cmd("EXISTS").arg(key)).await;
+                assert_eq!(exists, Ok(Value::Int(0)), "something of the share is left");
+            }
+            return None;
+        }
+        let mut snapshot = Snapshot {
+            slots: number("slots") as u16,
+            sender_here: number("here") == 1,
+            moves: number("moves"),
+            ..Snapshot::default()
+        };
+        let mut ready = 0;
+        for (name, text) in pairs(self.read(&["HGETALL"], &progress).await) {
+            let text = String::from_utf8(text).unwrap();
+            let [stage, progress, until, arrival] = text.split(' ').collect::<Vec<_>>()[..] else {
+                assert_eq!(text, "dismissed");
+                snapshot.dismissed.insert(peer(&name));
+                continue;
+            };
+            ready += u64::from(stage == "ready");
+            let until = Duration::from_micros(until.parse().unwrap());
+            let stage = match stage {
+                "waiting" | "ready" => Stage::Waiting { until, ready: stage == "ready" },
+                "promoted" => Stage::Promoted { until },
+                "active" => Stage::Active { until },
+                "dropped" => Stage::Dropped { until },
+                other => panic!("{other}"),
+            };
+            let progress = match progress {
+                "-" => None,
+                "connected" => Some(Progress::Connected),
+                "downloading" => Some(Progress::Downloading),
+                "completed" => Some(Progress::Completed),
+                "failed" => Some(Progress::Failed),
+                other => panic!("{other}"),
+            };
+            let receiver = Receiver { arrival: arrival.parse().unwrap(), stage, progress };
+            snapshot.receivers.insert(peer(&name), receiver);
+        }
+        let line = self.read(&["ZRANGE", "0", "-1"], &waiting).await;
+        snapshot.line = line.iter().map(|name| peer(name)).collect();
+        let held = self.read(&["ZRANGE", "0", "-1"], &active).await;
+        let held: BTreeSet<_> = held.iter().map(|name| peer(name)).collect();
+        let expected = snapshot
+            .receivers
+            .iter()
+            .filter(|(_, receiver)| !matches!(receiver.stage, Stage::Waiting { .. }));
+        assert_eq!(held, expected.map(|(&peer, _)| peer).collect());
+        assert_eq!((ready, snapshot.dismissed.len() as u64), (number("ready"), number("dismissed")));
+        // One time to live for all there is.
+        let mut left = BTreeSet::new();
+        for key in script::keys(share) {
+            match self.inner.commands.ask(cmd("PEXPIRETIME").arg(key)).await.unwrap() {
+                Value::Int(-2) => {}
+                Value::Int(at) => drop(left.insert(at)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(left.len() == 1 && left.first() > Some(&0), "{left:?}");
+        Some(snapshot)
+    }
+}
+
+fn pairs(values: Vec<Vec<u8>>) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
+    let mut values = values.into_iter();
+    std::iter::from_fn(move || values.next().zip(values.next()))
+}
+
+fn check_contract(redis: &Redis, cases: u32) {
+    let mut runner = TestRunner::new(Config {
+        failure_persistence: None,
+        max_shrink_time: 60_000,
+        ..Config::with_cases(cases)
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result = runner.run(&contract::steps(), |steps| {
+        redis.flush();
+        runtime.block_on(async {
+            let (store, mut notices) = store(redis, Time::Given);
+            contract::check(&store, &mut notices, &steps).await;
+        });
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn one_node_answers_any_sequence_as_the_contract_says() {
+    check_contract(&Redis::single(), cases(150));
+}
+
+#[test]
+fn a_cluster_answers_any_sequence_as_the_contract_says() {
+    check_contract(&Redis::cluster(false), cases(50));
+}
+
+#[test]
+fn limits_hold_as_the_contract_says() {
+    let redis = Redis::single();
+    contract::block_on(async {
+        let (store, _notices) = store(&redis, Time::Given);
+        contract::check_limits(&store).await;
+    });
+}
