@@ -18,6 +18,13 @@ impl Clock {
         Clock { start: Instant::now(), offset }
     }
 
+    /// One that is wrong by so much.
+    #[cfg(test)]
+    pub fn ahead(by: Duration) -> Self {
+        let Clock { start, offset } = Self::new();
+        Clock { start, offset: offset + by }
+    }
+
     /// The time since the Unix epoch.
     pub fn now(&self) -> Duration {
         self.offset + self.start.elapsed()

@@ -69,11 +69,13 @@ impl Redis {
             let (home, at) = (home.to_str().unwrap(), address.to_string());
             let port = PORT.to_string();
             let mut arguments = vec!["--bind", &at, "--port", &port, "--dir", home, "--logfile", "log"];
-            arguments.extend(["--save", "", "--appendonly", "no"]);
+            // It knows one address as loopback, and lets nobody in from others.
+            arguments.extend(["--save", "", "--appendonly", "no", "--protected-mode", "no"]);
             if clustered {
                 // The others see it by the address that it connects from.
                 arguments.extend(["--bind-source-addr", &at, "--cluster-announce-ip", &at]);
                 arguments.extend(["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT]);
+                arguments.extend(["--repl-diskless-sync-delay", "0"]);
             }
             let arguments = arguments.into_iter().map(str::to_owned).collect();
             Node { address, arguments, process: None }
@@ -120,6 +122,31 @@ impl Redis {
         (0..self.nodes.len()).find(is_master).expect("no node has the slot")
     }
 
+    /// A replica of this master.
+    pub fn replica_of(&self, master: usize) -> usize {
+        let id = self.ask(master, &["CLUSTER", "MYID"]);
+        let replicas = self.ask(master, &["CLUSTER", "REPLICAS", &id]);
+        let is_replica = |&node: &usize| replicas.contains(&format!("{}:{PORT}@", self.nodes[node].address));
+        (0..self.nodes.len()).find(is_replica).expect("the master has no replica")
+    }
+
+    /// Moves the slot of these keys from one master to another, as an operator does who adds a node.
+    pub fn move_slot(&self, from: usize, to: usize, keys: &[String]) {
+        let slot = self.ask(from, &["CLUSTER", "KEYSLOT", &keys[0]]);
+        let id = |node| self.ask(node, &["CLUSTER", "MYID"]);
+        let set = |node: usize, state: &str, other: &str| {
+            assert_eq!(self.ask(node, &["CLUSTER", "SETSLOT", &slot, state, other]), "OK");
+        };
+        set(to, "IMPORTING", &id(from));
+        set(from, "MIGRATING", &id(to));
+        let (host, port) = (self.nodes[to].address.to_string(), PORT.to_string());
+        let mut migrate = vec!["MIGRATE", &host, &port, "", "0", "5000", "KEYS"];
+        migrate.extend(keys.iter().map(String::as_str));
+        assert_eq!(self.ask(from, &migrate), "OK");
+        set(to, "NODE", &id(to));
+        set(from, "NODE", &id(to));
+    }
+
     /// Ends a node's process, which can do nothing about it.
     pub fn kill(&mut self, node: usize) {
         if let Some(mut process) = self.nodes[node].process.take() {
@@ -146,11 +173,14 @@ impl Redis {
         self.signal(node, "-CONT");
     }
 
-    /// Waits until the whole cluster works.
+    /// Waits until the whole cluster works, with every replica in step.
     pub fn await_cluster(&self) {
         self.wait("a cluster that works", |redis| {
             let works = |(index, node): (usize, &Node)| {
-                node.process.is_none() || redis.ask(index, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
+                let role = || redis.ask(index, &["ROLE"]);
+                node.process.is_none()
+                    || redis.ask(index, &["CLUSTER", "INFO"]).contains("cluster_state:ok")
+                        && (role().starts_with("master") || role().contains("connected"))
             };
             redis.nodes.iter().enumerate().all(works)
         });

@@ -103,9 +103,8 @@ pub(super) fn keys(share: ShareId) -> Vec<String> {
 
 /// The beginning of every call of the queue's script; what the operation asks for comes behind it.
 pub(super) fn call(share: ShareId, operation: &str, now: Option<Duration>, rules: &Rules) -> Arguments {
-    // What nobody's heartbeat renews goes when the share would be over by itself, and some more for clocks that
-    // disagree.
-    let outlive = rules.presence + rules.sender_grace + Duration::from_secs(60);
+    // Longer than a share lasts whose sender is silent and then away: before that, instances end it in words.
+    let outlive = 2 * (rules.presence + rules.sender_grace);
     Arguments::new(keys(share))
         .with(operation)
         .with(now.map_or(String::new(), |now| micros(now).to_string()))

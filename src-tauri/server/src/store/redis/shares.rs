@@ -69,7 +69,7 @@ impl Shares {
         let new = !self.watched.contains_key(&share);
         let confirmed = Arc::clone(&self.watched.entry(share).or_default().confirmed);
         if new {
-            self.set_timer(share, now + PERIOD);
+            self.set_timer(share, now + SECOND_LOOK);
         }
         (confirmed, new)
     }

@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 #[path = "../../../tests/server/redis.rs"]
 mod lab;
 
+mod faults;
+
 use lab::Redis;
 
 // More of them: `SLUICE_CASES=5000 cargo xtask test as_the_contract_says`.
