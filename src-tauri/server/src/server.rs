@@ -7,7 +7,7 @@ use crate::hub::Hub;
 use crate::limits::{Client, Crowd};
 use crate::metrics::Metrics;
 use crate::socket::stopped;
-use crate::store::{Measured, MemoryStore, Store as _};
+use crate::store::{Measured, MemoryStore, Notices, RedisStore, Store};
 use crate::stream::Patient;
 use crate::token::Signer;
 use axum::Router;
@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use sluice_protocol::error::Code;
 use sluice_protocol::queue::Rules;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub enum ServerError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// Queues can't be kept there.
+    /// Queues can't be kept there: it is no Redis's address. One that can't be reached is waited for.
     #[error("can't keep queues in {0}")]
     Store(StoreUrl),
 }
@@ -55,26 +56,41 @@ impl ServerError {
 }
 
 /// A server that listens.
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     config: Config,
+    clock: Clock,
+    store: AnyStore,
+}
+
+enum AnyStore {
+    Memory(Box<MemoryStore>, Notices),
+    Redis(RedisStore, Notices),
 }
 
 impl Server {
     /// Binds the address; connections wait until [`Self::run`].
     ///
     /// # Errors
-    /// [`ServerError::Listen`].
+    /// [`ServerError::Listen`] and [`ServerError::Store`].
     pub async fn bind(config: Config) -> Result<Self, ServerError> {
-        if config.store != StoreUrl::Memory {
-            return Err(ServerError::Store(config.store));
-        }
+        let (clock, max_shares) = (Clock::new(), config.limits.shares as usize);
+        let store = match &config.store {
+            StoreUrl::Memory => {
+                let (store, notices) = MemoryStore::new(rules(&config), max_shares, clock);
+                AnyStore::Memory(Box::new(store), notices)
+            }
+            url => {
+                let redis = RedisStore::new(url, rules(&config), max_shares, clock);
+                let (store, notices) = redis.map_err(|_| ServerError::Store(url.clone()))?;
+                AnyStore::Redis(store, notices)
+            }
+        };
         let failed = |source| ServerError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        Ok(Server { listener, address, config })
+        Ok(Server { listener, address, config, clock, store })
     }
 
     /// The address that it listens on, with the real port.
@@ -87,10 +103,35 @@ impl Server {
     ///
     /// Dropping the future stops everything too, without waiting.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        let Server { listener, config, .. } = self;
+        let Server { listener, config, clock, store, .. } = self;
+        let running = Running { listener, config, clock };
+        match store {
+            AnyStore::Memory(store, notices) => running.run(*store, notices, shutdown).await,
+            AnyStore::Redis(store, notices) => running.run(store, notices, shutdown).await,
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+// A server with its store taken out.
+struct Running {
+    listener: TcpListener,
+    config: Config,
+    clock: Clock,
+}
+
+impl Running {
+    async fn run<S: Store>(self, store: S, notices: Notices, shutdown: impl Future<Output = ()> + Send) {
+        let Running { listener, config, clock } = self;
         let (stop, stopping) = watch::channel(false);
-        let clock = Clock::new();
-        let (store, notices) = MemoryStore::new(rules(&config), config.limits.shares as usize, clock);
         let metrics = Arc::new(Metrics::new(clock.now()));
         let store = Measured::new(store, Arc::clone(&metrics));
         let (hub, chores) = Hub::new(store, clock, config.timings, Arc::clone(&metrics));
@@ -109,7 +150,7 @@ impl Server {
             stopping: stopping.clone(),
         }));
         // Past the end of this, until all connections are closed.
-        let _running = Running(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
+        let _hub = Task(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
         let connections = Arc::new(Semaphore::new(config.limits.connections as usize));
         // All who come through a proxy have its address.
         let per_address = if config.proxies.hops == 0 { config.limits.connections_per_address } else { 0 };
@@ -154,9 +195,9 @@ fn rules(config: &Config) -> Rules {
 }
 
 // Ends with what holds it.
-struct Running(JoinHandle<()>);
+struct Task(JoinHandle<()>);
 
-impl Drop for Running {
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }

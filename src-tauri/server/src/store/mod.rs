@@ -14,7 +14,7 @@ mod measured;
 mod memory;
 mod redis;
 
-pub use self::redis::{RedisStore, StoreConfig, StoreConfigError};
+pub use self::redis::RedisStore;
 pub use limits::Rate;
 pub use measured::Measured;
 pub use memory::MemoryStore;

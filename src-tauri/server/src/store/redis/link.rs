@@ -1,17 +1,19 @@
 //! The way to Redis, one node or a cluster: every question is answered within a bounded time, and connections that
 //! are lost are made again.
 
+use crate::config::StoreUrl;
 use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, Cmd, ConnectionInfo, ErrorKind, ProtocolVersion, PushInfo, PushKind, RedisError, Value};
+use redis::{
+    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
+    RedisError, Value,
+};
 use sluice_protocol::error::Code;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
-
-use super::address::Address;
 
 /// Within this time a question is answered, or the store is unavailable. Redis answers in less than a millisecond, and
 /// a sweep of the longest line takes some ten.
@@ -59,12 +61,14 @@ impl Link {
     /// A link that connects when it is first used. Needs a tokio runtime. What Redis says unasked goes to `pushes`.
     ///
     /// # Errors
-    /// For an address that can't be one.
-    pub(super) fn new(address: &Address, pushes: Option<Pushes>) -> Result<Self, RedisError> {
-        let (cluster, connection) = match address {
-            Address::Node(info) => (None, Connection::Node(node(info, pushes.as_ref())?)),
-            Address::Cluster(nodes) => {
-                let client = ClusterClient::builder(nodes.iter().map(resp3))
+    /// For a URL that is not of Redis.
+    pub(super) fn new(url: &StoreUrl, pushes: Option<Pushes>) -> Result<Self, RedisError> {
+        let (cluster, connection) = match url {
+            StoreUrl::Memory => return Err((ErrorKind::InvalidClientConfig, "memory is not Redis").into()),
+            StoreUrl::Redis(url) => (None, Connection::Node(node(url, pushes.as_ref())?)),
+            StoreUrl::RedisCluster(urls) => {
+                let nodes: Vec<_> = urls.iter().map(|url| resp3(url)).collect::<Result<_, _>>()?;
+                let client = ClusterClient::builder(nodes)
                     // Our own deadline is near: the rest is for the caller to try again.
                     .retries(3)
                     .min_retry_wait(20)
@@ -140,12 +144,13 @@ pub(super) fn unavailable(error: &RedisError) -> Code {
     Code::StoreUnavailable
 }
 
-fn resp3(info: &ConnectionInfo) -> ConnectionInfo {
+fn resp3(url: &str) -> Result<ConnectionInfo, RedisError> {
+    let info = url.into_connection_info()?;
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    info.clone().set_redis_settings(settings)
+    Ok(info.set_redis_settings(settings))
 }
 
-fn node(info: &ConnectionInfo, pushes: Option<&Pushes>) -> Result<ConnectionManager, RedisError> {
+fn node(url: &str, pushes: Option<&Pushes>) -> Result<ConnectionManager, RedisError> {
     let mut config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(DEADLINE))
@@ -155,7 +160,7 @@ fn node(info: &ConnectionInfo, pushes: Option<&Pushes>) -> Result<ConnectionMana
     if let Some(pushes) = pushes.cloned() {
         config = config.set_push_sender(move |push| pushes.send((0, push)));
     }
-    ConnectionManager::new_lazy_with_config(Client::open(resp3(info))?, config)
+    ConnectionManager::new_lazy_with_config(Client::open(resp3(url)?)?, config)
 }
 
 fn connect(client: &ClusterClient, pushes: Option<&Pushes>, number: u64) -> ClusterConnection {

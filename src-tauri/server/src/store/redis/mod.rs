@@ -6,26 +6,19 @@
 //! subscriptions unasked, which a client can take for the answer to a command. Moments are those of Redis's clock,
 //! so that instances need not agree on the time.
 
-mod address;
 mod link;
 mod listen;
 mod news;
 mod script;
 mod shares;
 
-pub use address::{StoreConfig, StoreConfigError};
-
-use self::address::Address;
 use self::link::Link;
 use self::script::{Answer, Arguments, Script, State, bytes, call, channel, micros, number, text};
 use self::shares::Shares;
 use super::{Notice, Notices, Rate, Store, Terms, Totals};
 use crate::clock::Clock;
+use crate::config::StoreUrl;
 use ::redis::{Value, cmd};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, Mac as _};
-use sha2::Sha256;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
 use sluice_protocol::queue::{Command, Progress, Rules, Standing};
@@ -52,8 +45,6 @@ struct Inner {
     time: Time,
     // By how much Redis's clock is before ours, in microseconds.
     skew: AtomicI64,
-    // Of addresses only this hash is kept.
-    hash: Hmac<Sha256>,
     shares: Mutex<Shares>,
     // The first timer may have changed.
     retime: Notify,
@@ -68,18 +59,26 @@ enum Time {
     /// Redis's.
     Redis,
     /// The callers', which only a test has in its hand.
+    #[cfg(test)]
     Given,
 }
 
 impl RedisStore {
-    /// A store at `address`, which is connected with when it is first needed, and what it tells. `secret` is the
-    /// same at all instances. Needs a tokio runtime.
+    /// A store at `url`, which is connected with when it is first needed, and what it tells. Needs a tokio runtime.
     ///
     /// # Errors
-    /// [`Code::StoreUnavailable`] for an address that no connection can be made to.
-    fn new(
-        address: &Address,
-        secret: &[u8; 32],
+    /// [`Code::StoreUnavailable`] for a URL that is not of Redis.
+    pub fn new(
+        url: &StoreUrl,
+        rules: Rules,
+        max_shares: usize,
+        clock: Clock,
+    ) -> Result<(Self, Notices), Code> {
+        Self::with_time(url, rules, max_shares, clock, Time::Redis)
+    }
+
+    fn with_time(
+        url: &StoreUrl,
         rules: Rules,
         max_shares: usize,
         clock: Clock,
@@ -87,9 +86,7 @@ impl RedisStore {
     ) -> Result<(Self, Notices), Code> {
         let (notices, receiver) = mpsc::unbounded_channel();
         let (push, pushes) = mpsc::unbounded_channel();
-        let mut hash = Hmac::new_from_slice(secret).expect("HMAC takes a key of any length");
-        hash.update(b"sluice/1 address");
-        let link = |pushes| Link::new(address, pushes).map_err(|error| link::unavailable(&error));
+        let link = |pushes| Link::new(url, pushes).map_err(|error| link::unavailable(&error));
         let inner = Arc::new(Inner {
             commands: link(None)?,
             news: link(Some(push))?,
@@ -100,7 +97,6 @@ impl RedisStore {
             clock,
             time,
             skew: AtomicI64::new(0),
-            hash,
             shares: Mutex::default(),
             retime: Notify::new(),
             resubscribe: Notify::new(),
@@ -108,21 +104,6 @@ impl RedisStore {
         });
         let listener = tokio::spawn(listen::listen(Arc::clone(&inner), pushes));
         Ok((RedisStore { inner, listener }, receiver))
-    }
-
-    /// The store that `config` names, unless it is memory; see [`StoreConfig::is_memory`].
-    ///
-    /// # Errors
-    /// [`Code::StoreUnavailable`] for an address that no connection can be made to.
-    pub fn open(
-        config: &StoreConfig,
-        secret: &[u8; 32],
-        rules: Rules,
-        max_shares: usize,
-        clock: Clock,
-    ) -> Option<Result<(Self, Notices), Code>> {
-        let address = config.0.as_ref()?;
-        Some(Self::new(address, secret, rules, max_shares, clock, Time::Redis))
     }
 
     // One operation on one share.
@@ -187,31 +168,23 @@ impl Inner {
     ) -> Result<Answer, Code> {
         let arguments = with(call(share, operation, self.given(now), &self.rules));
         let values = self.queue.call(&self.commands, &arguments).await?;
-        let then = values.get(1).and_then(number::<u64>);
         let answer = Answer::parse(values).ok_or(Code::StoreUnavailable)?;
-        if self.time == Time::Redis
-            && let Some(then) = then
-        {
+        if self.time == Time::Redis {
             // Late by the way back at most.
             let now = micros(self.clock.now());
-            self.skew.store(then.cast_signed() - now.cast_signed(), Ordering::Relaxed);
+            self.skew.store(answer.now.cast_signed() - now.cast_signed(), Ordering::Relaxed);
         }
         Ok(answer)
     }
 
     fn given(&self, now: Duration) -> Option<Duration> {
-        match self.time {
-            Time::Redis => None,
-            Time::Given => Some(now),
-        }
+        (self.time != Time::Redis).then_some(now)
     }
 
-    // How long until `until`, as the caller sees it.
+    // What is asked of the limits of one address.
     fn limit(&self, kind: &str, key: &str, operation: &str, now: Duration) -> Arguments {
-        let hash = self.hash.clone().chain_update(kind).chain_update(key).finalize().into_bytes();
-        let key = format!("sluice:{kind}:{}", URL_SAFE_NO_PAD.encode(&hash[..16]));
         let now = self.given(now).map_or(String::new(), |now| micros(now).to_string());
-        Arguments::new(vec![key]).with(operation).with(now)
+        Arguments::new(vec![format!("sluice:{kind}:{key}")]).with(operation).with(now)
     }
 
     async fn ask_limit(&self, arguments: &Arguments) -> Result<u64, Code> {

@@ -120,8 +120,6 @@ pub(super) fn call(share: ShareId, operation: &str, now: Option<Duration>, rules
 /// What every call of the queue's script answers of a share that is known, in Redis's time.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct State {
-    /// When the script ran.
-    pub(super) now: u64,
     /// When the next tick has something to do; `None` when the share is over.
     pub(super) due: Option<u64>,
     /// How much was published.
@@ -139,6 +137,8 @@ pub(super) struct State {
 pub(super) struct Answer {
     /// Whether it was refused.
     pub(super) refusal: Option<Code>,
+    /// When the script ran.
+    pub(super) now: u64,
     /// The share, if it is known.
     pub(super) state: Option<State>,
     /// What the operation answers.
@@ -155,11 +155,11 @@ impl Answer {
             "" => None,
             code => Some(Code::parse(code)?),
         };
+        let now = number(values.get(1)?)?;
         if values.len() < HEAD {
-            return Some(Answer { refusal, state: None, rest: Vec::new() });
+            return Some(Answer { refusal, now, state: None, rest: Vec::new() });
         }
         let state = State {
-            now: number(&values[1])?,
             due: Some(number(&values[2])?).filter(|&due| due > 0),
             seq: number(&values[3])?,
             held: number(&values[4])?,
@@ -167,7 +167,7 @@ impl Answer {
             slots: number(&values[6])?,
             sender_here: number::<u8>(&values[7])? == 1,
         };
-        Some(Answer { refusal, state: Some(state), rest: values.split_off(HEAD) })
+        Some(Answer { refusal, now, state: Some(state), rest: values.split_off(HEAD) })
     }
 }
 

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::store::contract::{self, Inspect};
-use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use sluice_protocol::queue::{Receiver, Snapshot, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,9 +20,11 @@ fn cases(default: u32) -> u32 {
 }
 
 fn store(redis: &Redis, time: Time) -> (RedisStore, Notices) {
-    let config = StoreConfig::parse(&redis.url()).unwrap();
-    let address = config.0.unwrap();
-    RedisStore::new(&address, &[7; 32], contract::RULES, contract::MAX_SHARES, Clock::new(), time).unwrap()
+    RedisStore::with_time(&url(redis), contract::RULES, contract::MAX_SHARES, Clock::new(), time).unwrap()
+}
+
+fn url(redis: &Redis) -> StoreUrl {
+    redis.url().parse().unwrap()
 }
 
 impl RedisStore {
