@@ -8,10 +8,16 @@ mod crowds;
 mod harness;
 #[path = "server/hostile.rs"]
 mod hostile;
+#[path = "server/instances.rs"]
+mod instances;
 #[path = "server/operation.rs"]
 mod operation;
 #[path = "server/quiet.rs"]
 mod quiet;
+// The store's own tests use the rest of it.
+#[allow(dead_code)]
+#[path = "server/redis.rs"]
+mod redis;
 #[path = "server/tiers.rs"]
 mod tiers;
 

@@ -259,6 +259,15 @@ impl Local {
         self.unsure.extend(listening.map(|(&peer, _)| peer));
     }
 
+    /// Notices were lost: every place has to be asked for, and every slot.
+    pub fn handle_missed(&mut self) {
+        self.doubt_all();
+        let sockets =
+            self.receivers.iter().filter_map(|(&peer, receiver)| Some((peer, receiver.socket.as_ref()?)));
+        let admitted = sockets.filter(|(_, socket)| socket.admitted);
+        self.suspects.extend(admitted.map(|(peer, socket)| (peer, socket.number)));
+    }
+
     /// The share is not known any more, or not for this receiver.
     pub fn end_listener(&mut self, peer: PeerId, code: Code) {
         if let Some(Receiver { listener: Some(listening), .. }) = self.receivers.get(&peer) {
@@ -350,6 +359,23 @@ impl Local {
             && socket.number == number
         {
             socket.outbox.close(Closing::Refused(code));
+        }
+    }
+
+    /// A receiver's socket has its slot; whether the sender is there, if that is known.
+    pub fn confirm(&mut self, peer: PeerId, number: u64, sender_here: Option<bool>) {
+        let socket = self.receivers.get_mut(&peer).and_then(|receiver| receiver.socket.as_mut());
+        if let Some(socket) = socket.filter(|socket| socket.number == number)
+            && let Some(here) = sender_here
+        {
+            socket.tell_sender_here(here);
+        }
+    }
+
+    /// The sender's share is not known any more.
+    pub fn refuse_sender(&self, code: Code) {
+        if let Some(sender) = &self.sender {
+            sender.outbox.close(Closing::Refused(code));
         }
     }
 
@@ -454,13 +480,9 @@ impl Local {
     }
 
     fn tell_sender_here(&mut self, here: bool) {
-        let message = if here { ServerMessage::SenderBack } else { ServerMessage::SenderAway };
         for receiver in self.receivers.values_mut() {
-            if let Some(socket) = &mut receiver.socket
-                && socket.sender_here != Some(here)
-            {
-                socket.sender_here = Some(here);
-                socket.outbox.tell(message.clone());
+            if let Some(socket) = &mut receiver.socket {
+                socket.tell_sender_here(here);
             }
         }
         self.doubt_all();
@@ -491,6 +513,14 @@ pub fn differs(old: &Standing, new: &Standing) -> bool {
         (tier, ahead, slots, lease.is_some(), sender_here)
     };
     told(old) != told(new)
+}
+
+impl Socket {
+    fn tell_sender_here(&mut self, here: bool) {
+        if self.sender_here.replace(here) != Some(here) {
+            self.outbox.tell(if here { ServerMessage::SenderBack } else { ServerMessage::SenderAway });
+        }
+    }
 }
 
 impl Receiver {

@@ -229,7 +229,7 @@ impl<S: Store> Hub<S> {
             }
             Notice::Replaced { role, socket } => local.replace(role, socket),
             Notice::Missed => {
-                local.doubt_all();
+                local.handle_missed();
                 tokio::spawn(Arc::clone(self).reopen(share));
             }
         });
@@ -243,7 +243,8 @@ impl<S: Store> Hub<S> {
                     self.store.unwatch(share).await;
                 }
                 // Somebody came meanwhile, and was told that the share is watched.
-                if self.change(share, Local::doubt_all).is_some() && self.store.watch(share).await.is_ok() {
+                if self.change(share, Local::handle_missed).is_some() && self.store.watch(share).await.is_ok()
+                {
                     self.reopen(share).await;
                 }
             }
@@ -275,11 +276,18 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    // Brings a sender up to date.
+    // Brings a sender up to date; one whose share was lost can open it again.
     async fn reopen(self: Arc<Self>, share: ShareId) {
-        if let Ok((active, waiting)) = self.store.opened(share).await {
-            let now = self.now();
-            self.change(share, |local| local.reopen(active, waiting, now));
+        match self.store.opened(share).await {
+            Ok((active, waiting)) => {
+                let now = self.now();
+                self.change(share, |local| local.reopen(active, waiting, now));
+            }
+            Err(code @ Code::ShareNotFound) => {
+                self.change(share, |local| local.refuse_sender(code));
+            }
+            // Nothing is known.
+            Err(_) => {}
         }
     }
 
@@ -325,10 +333,19 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    // The queue says that a receiver is gone whose socket is here.
+    // A receiver whose socket is here may have lost its slot.
     async fn check_slot(self: Arc<Self>, share: ShareId, peer: PeerId, number: u64) {
-        if let Err(code) = self.store.handle(share, &Command::Claim { peer }, self.now()).await {
-            self.change(share, |local| local.refuse(peer, number, code));
+        let claim = Command::Claim { peer };
+        match self.store.handle(share, &claim, self.now()).await {
+            Ok(standing) => {
+                let here = standing.map(|standing| standing.sender_here);
+                self.change(share, |local| local.confirm(peer, number, here));
+            }
+            // Asked again when something is heard on it.
+            Err(Code::StoreUnavailable) => {}
+            Err(code) => {
+                self.change(share, |local| local.refuse(peer, number, code));
+            }
         }
     }
 

@@ -102,6 +102,14 @@ impl Redis {
         String::from_utf8_lossy(&answer.stdout).trim().to_owned()
     }
 
+    /// All keys there are.
+    pub fn keys(&self) -> Vec<String> {
+        let nodes = 0..self.nodes.len();
+        nodes
+            .flat_map(|node| self.ask(node, &["KEYS", "*"]).lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// Loses everything.
     pub fn flush(&self) {
         for node in 0..self.nodes.len() {
