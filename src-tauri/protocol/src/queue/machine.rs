@@ -27,6 +27,8 @@ pub struct Queue {
     // Those in line that may be promoted, in its order.
     ready: BTreeSet<(u64, PeerId)>,
     dismissed: HashSet<PeerId>,
+    // Tickets of queues before this one name arrivals before it.
+    first_arrival: u64,
     last_arrival: u64,
     moves: u64,
     told_moves: u64,
@@ -53,6 +55,7 @@ impl Queue {
             line: Line::default(),
             ready: BTreeSet::new(),
             dismissed: HashSet::new(),
+            first_arrival: micros(now),
             last_arrival: 0,
             moves: 0,
             told_moves: 0,
@@ -209,7 +212,8 @@ impl Queue {
             Some(_) => {}
             None if self.is_full() => return Err(Code::ShareFull),
             None => {
-                let arrival = arrival.unwrap_or_else(|| self.next_arrival(now));
+                let lost = arrival.filter(|arrival| *arrival < self.first_arrival);
+                let arrival = lost.unwrap_or_else(|| self.next_arrival(now));
                 self.enter(peer, arrival, Stage::Waiting { until, ready: false });
             }
         }
@@ -350,8 +354,7 @@ impl Queue {
     }
 
     fn next_arrival(&mut self, now: Duration) -> u64 {
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
-        self.last_arrival = micros.max(self.last_arrival + 1);
+        self.last_arrival = micros(now).max(self.last_arrival + 1);
         self.last_arrival
     }
 
@@ -425,3 +428,7 @@ impl Queue {
 
 #[cfg(test)]
 mod tests;
+
+fn micros(now: Duration) -> u64 {
+    u64::try_from(now.as_micros()).unwrap_or(u64::MAX)
+}

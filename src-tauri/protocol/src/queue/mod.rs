@@ -145,7 +145,8 @@ pub enum Command {
         peer: PeerId,
         /// The hash of its join key.
         proof: JoinHash,
-        /// Its arrival in the queue that was lost, from a ticket that was checked.
+        /// Its arrival in a queue that was lost, from a ticket that was checked. One of this queue's own, of a place
+        /// that it left or let lapse, counts for nothing.
         arrival: Option<u64>,
     },
     /// A sign of life of one that has a place: connected, and able to hear of a slot.
@@ -158,7 +159,9 @@ pub enum Command {
         /// Who.
         peer: PeerId,
     },
-    /// It is there to take its slot, or is back in it.
+    /// It is there to take its slot, or is back in it. Every sign of life of a socket in a slot is best told so and not
+    /// as [`Command::Seen`]: where two instances serve one receiver, the end of its older socket may come after the
+    /// beginning of its newer one, and would take the slot from it.
     Claim {
         /// Who.
         peer: PeerId,

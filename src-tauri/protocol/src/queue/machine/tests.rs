@@ -239,6 +239,18 @@ fn a_queue_that_was_lost_is_built_again_by_its_peers() {
 }
 
 #[test]
+fn a_ticket_of_this_queue_gives_no_place_back_that_was_left() {
+    let mut queue = queue(1);
+    let first = arrive(&mut queue, 1, START).arrival;
+    arrive(&mut queue, 2, START);
+    arrive(&mut queue, 3, START);
+    queue.handle(&Command::Leave { peer: peer(1) }, at(1)).unwrap();
+    let again = Command::Join { peer: peer(1), proof: HASH, arrival: Some(first) };
+    assert_eq!(queue.handle(&again, at(2)).unwrap().unwrap().ahead, 1);
+    assert_eq!(queue.snapshot().line, [peer(3), peer(1)]);
+}
+
+#[test]
 fn more_or_fewer_slots_take_effect_as_they_are_free() {
     let mut queue = queue(1);
     arrive(&mut queue, 1, START);
