@@ -53,11 +53,11 @@ local function tell(event)
     events[#events + 1] = event
 end
 
--- slots; here: 1 while the sender is there; sender_until; last_arrival: the greatest handed out; moves; ready: how
--- many in line may be promoted; dismissed: how many were let go; swept: when lapses were looked for in the whole
--- line; seq: counts what was published.
+-- slots; here: 1 while the sender is there; sender_until; first_arrival: tickets of lost queues name earlier ones;
+-- last_arrival: the greatest handed out; moves; ready: how many in line may be promoted; dismissed: how many were
+-- let go; swept: when lapses were looked for in the whole line; seq: counts what was published.
 local NUMBERS =
-    { 'slots', 'here', 'sender_until', 'last_arrival', 'moves', 'ready', 'dismissed', 'swept', 'seq' }
+    { 'slots', 'here', 'sender_until', 'first_arrival', 'last_arrival', 'moves', 'ready', 'dismissed', 'swept', 'seq' }
 
 local function load()
     local values = redis.call('HMGET', SESSION, 'join_hash', unpack(NUMBERS))
@@ -286,7 +286,8 @@ local function join(peer, proof, arrival)
         if is_full() then
             return 'share_full'
         end
-        arrival = tonumber(arrival) or next_arrival()
+        local lost = tonumber(arrival)
+        arrival = lost and lost < session.first_arrival and lost or next_arrival()
         attach(peer, { stage = 'waiting', progress = '-', moment = moment, arrival = arrival })
     elseif not holds_slot(receiver) then
         set_stage(peer, receiver, receiver.stage, math.max(receiver.moment, moment))
@@ -409,6 +410,7 @@ local function create(join_hash, slots, first_active)
         slots = slots,
         here = 0,
         sender_until = now + rules.sender_grace,
+        first_arrival = now,
         last_arrival = 0,
         moves = 0,
         ready = 0,
