@@ -118,7 +118,7 @@ pub(super) fn call(share: ShareId, operation: &str, now: Option<Duration>, rules
 }
 
 /// What every call of the queue's script answers of a share that is known, in Redis's time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct State {
     /// When the next tick has something to do; `None` when the share is over.
     pub(super) due: Option<u64>,
@@ -128,8 +128,10 @@ pub(super) struct State {
     pub(super) held: u32,
     /// Receivers in line.
     pub(super) waiting: u32,
-    slots: u16,
-    sender_here: bool,
+    /// The share's slots.
+    pub(super) slots: u16,
+    /// Whether the sender is there.
+    pub(super) sender_here: bool,
 }
 
 /// An answer of the queue's script.

@@ -300,3 +300,6 @@ impl Watched {
         self.presence = Presence::Unknown;
     }
 }
+
+#[cfg(test)]
+mod tests;
