@@ -19,7 +19,7 @@ pub struct Settings {
     /// Where to listen; port 0 takes any free one [default: 127.0.0.1:7575].
     #[arg(long, env = "SLUICE_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
-    /// Where the queues are kept: memory, redis://HOST:PORT, or redis-cluster://HOST:PORT,HOST:PORT [default: memory].
+    /// Where the queues are kept: memory, redis://HOST:PORT, or redis-cluster://HOST:PORT,HOST:PORT; rediss for TLS [default: memory].
     #[arg(long, env = "SLUICE_STORE", value_name = "URL", hide_env_values = true)]
     pub store: Option<String>,
     /// Keys that sign tickets, one a line, or set SLUICE_SECRET; without either a fresh one is made.

@@ -11,8 +11,8 @@ pub enum StoreUrl {
     Memory,
     /// In one Redis: `redis://[user:password@]host[:port][/database]`, or `rediss://` with TLS.
     Redis(String),
-    /// In a Redis cluster, of which at least one node is named: `redis-cluster://[user:password@]host:port[,host:port…]`.
-    /// Each as a `redis://` URL.
+    /// In a Redis cluster, of which at least one node is named: `redis-cluster://[user:password@]host:port[,host:port…]`,
+    /// or `rediss-cluster://` with TLS. Each as a `redis://` or `rediss://` URL.
     RedisCluster(Vec<String>),
 }
 
@@ -36,10 +36,11 @@ impl FromStr for StoreUrl {
                 let fits = is_host(host) && (database.is_empty() || database.parse::<u16>().is_ok());
                 fits.then(|| StoreUrl::Redis(text.to_owned())).ok_or(StoreUrlError)
             }
-            "redis-cluster" => {
+            "redis-cluster" | "rediss-cluster" => {
+                let scheme = scheme.trim_end_matches("-cluster");
                 let at = if user.is_empty() { String::new() } else { format!("{user}@") };
                 let nodes = hosts.trim_end_matches('/').split(',').map(str::trim);
-                let nodes = nodes.map(|host| is_host(host).then(|| format!("redis://{at}{host}")));
+                let nodes = nodes.map(|host| is_host(host).then(|| format!("{scheme}://{at}{host}")));
                 nodes.collect::<Option<_>>().map(StoreUrl::RedisCluster).ok_or(StoreUrlError)
             }
             _ => Err(StoreUrlError),
@@ -74,8 +75,9 @@ impl fmt::Display for StoreUrl {
                 write!(f, "{scheme}://{host}")
             }
             StoreUrl::RedisCluster(urls) => {
-                let hosts: Vec<_> = urls.iter().map(|url| host(url).1).collect();
-                write!(f, "redis-cluster://{}", hosts.join(","))
+                let (schemes, hosts): (Vec<_>, Vec<_>) = urls.iter().map(|url| host(url)).unzip();
+                let scheme = schemes.first().map_or("redis", String::as_str);
+                write!(f, "{scheme}-cluster://{}", hosts.join(","))
             }
         }
     }
@@ -109,6 +111,11 @@ mod tests {
             "redis-cluster://me:hush@a:7000,b:7001",
             StoreUrl::RedisCluster(vec![url("redis://me:hush@a:7000"), url("redis://me:hush@b:7001")]),
             "redis-cluster://a:7000,b:7001",
+        );
+        check(
+            "rediss-cluster://a:7000,b",
+            StoreUrl::RedisCluster(vec![url("rediss://a:7000"), url("rediss://b")]),
+            "rediss-cluster://a:7000,b",
         );
         let hushed = format!("{:?}", "redis://:hush@a".parse::<StoreUrl>().unwrap());
         assert_eq!(hushed, "StoreUrl(redis://a)");

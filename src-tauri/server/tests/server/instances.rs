@@ -168,6 +168,41 @@ async fn who_was_at_an_instance_that_died_goes_on_at_another() {
     first.stop().await;
 }
 
+// As long as it says in the requirements; all else here takes a second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_thirty_seconds_costs_nobody_a_place() {
+    let redis = Redis::single();
+    let (first, second) = instances(&redis).await;
+    let (share, mut sender) = first.sender(1).await;
+    let mut receiver = second.receiver(share, 1).await;
+    sender.news(&joined(1)).await;
+    let next = first.wait_in_line(share, 2, 0).await;
+    let last = second.wait_in_line(share, 3, 1).await;
+    let mut stream = second.stream(share, &last, None).await;
+    assert_eq!(stream.place().await.ahead, 1);
+
+    let begun = Instant::now();
+    redis.pause(0);
+    while begun.elapsed() < Duration::from_secs(30) {
+        let asked = Instant::now();
+        let place = first.ask("GET", &format!("/api/shares/{share}/place"), &next).await;
+        place.refused(503, Code::StoreUnavailable);
+        assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    }
+    redis.resume(0);
+    sender.settle().await;
+    receiver.settle().await;
+    receiver.say(&ClientMessage::Leave).await;
+    receiver.closed(1000).await;
+    sender.news(&left(1)).await;
+    let _next = first.admitted(share, &next).await;
+    sender.news(&joined(2)).await;
+    // It was never cut off, and hears the news.
+    while stream.place().await.ahead != 0 {}
+    first.stop().await;
+    second.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_is_told_and_outlived() {
     let mut redis = Redis::single();

@@ -110,6 +110,13 @@ impl Redis {
             .collect()
     }
 
+    /// From now on asks for a password, us too.
+    pub fn demand_password(&self, password: &str) {
+        for node in 0..self.nodes.len() {
+            assert_eq!(self.ask(node, &["CONFIG", "SET", "requirepass", password]), "OK");
+        }
+    }
+
     /// Loses everything.
     pub fn flush(&self) {
         for node in 0..self.nodes.len() {

@@ -387,6 +387,21 @@ async fn a_share_that_no_instance_knows_any_more_vanishes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_is_needed_where_there_is_one() {
+    for redis in [Redis::single(), Redis::cluster(false)] {
+        let text = redis.url();
+        redis.demand_password("hush");
+        for (user, expected) in
+            [("", Err(Code::StoreUnavailable)), (":wrong@", Err(Code::StoreUnavailable)), (":hush@", Ok(()))]
+        {
+            let url = text.replace("://", &format!("://{user}")).parse().unwrap();
+            let (store, _notices) = RedisStore::new(&url, RULES, 10, Clock::new()).unwrap();
+            assert_eq!(store.ready().await, expected, "{user}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_serves_everybody_in_order() {
     let mut redis = Redis::cluster(false);
     let (crowd, heard) = watched(&mut redis, async |_, _| {}).await;
