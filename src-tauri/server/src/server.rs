@@ -2,19 +2,13 @@
 
 use crate::clock::Clock;
 use crate::config::{Config, StoreUrl, Timings};
-use crate::http::{self, Connection, Context, Peer};
+use crate::connection::serve;
+use crate::http::{self, Context, Peer};
 use crate::hub::Hub;
 use crate::limits::{Client, Crowd};
 use crate::metrics::Metrics;
-use crate::socket::stopped;
 use crate::store::{Measured, MemoryStore, Notices, RedisStore, Store};
-use crate::stream::Patient;
 use crate::token::Signer;
-use axum::Router;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use sluice_protocol::error::Code;
 use sluice_protocol::queue::Rules;
 use std::fmt;
@@ -27,8 +21,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-// Of one connection; hyper answers longer request heads with 431.
-const MAX_HEAD_LEN: usize = 16 * 1024;
 // After an error that accepting again at once would only repeat, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -98,8 +90,9 @@ impl Server {
         self.address
     }
 
-    /// Serves in this runtime until `shutdown`, says for [`crate::Timings::drain`] that it is not ready, then tells every socket to reconnect (close code 1012)
-    /// and waits for them for as long as [`crate::Timings::shutdown`] allows.
+    /// Serves in this runtime until `shutdown`, says for [`crate::Timings::drain`] that it is not ready, then tells
+    /// every socket to reconnect (close code 1012) and waits for them for as long as [`crate::Timings::shutdown`]
+    /// allows.
     ///
     /// Dropping the future stops everything too, without waiting.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
@@ -150,7 +143,7 @@ impl Running {
             stopping: stopping.clone(),
         }));
         // Past the end of this, until all connections are closed.
-        let _hub = Task(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
+        let mut telling = Task(tokio::spawn(Arc::clone(&hub).run(notices, chores)));
         let connections = Arc::new(Semaphore::new(config.limits.connections as usize));
         // All who come through a proxy have its address.
         let per_address = if config.proxies.hops == 0 { config.limits.connections_per_address } else { 0 };
@@ -165,6 +158,7 @@ impl Running {
         tokio::select! {
             () = shutdown => {}
             () = hub.store().run() => {}
+            _ = &mut telling.0 => {}
             () = accept(&listener, &connections, |stream, address, permit| {
                 let Some(present) = crowd.enter(Client::new(address)) else {
                     return metrics.count_refusal("connection", Code::ServerFull);
@@ -219,48 +213,3 @@ async fn accept(
         }
     }
 }
-
-async fn serve(
-    stream: TcpStream,
-    router: Router,
-    connection: Connection,
-    timings: Timings,
-    mut stopping: watch::Receiver<bool>,
-) {
-    // Signals are small and awaited; a failure costs only speed.
-    let _ = stream.set_nodelay(true);
-    notice_loss(&stream, timings.idle);
-    let router = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request| {
-        request.extensions_mut().insert(Arc::clone(&connection));
-        router.call(request)
-    });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(timings.request)
-        .max_buf_size(MAX_HEAD_LEN)
-        .serve_connection(TokioIo::new(Patient::new(stream, timings.write)), service)
-        .with_upgrades();
-    let mut serving = std::pin::pin!(serving);
-    let served = tokio::select! {
-        served = serving.as_mut() => served,
-        () = stopped(&mut stopping) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = served {
-        tracing::debug!(timeout = error.is_timeout(), "a connection failed");
-    }
-}
-
-// A peer that vanished is noticed when what was sent to it is not acknowledged for this long: without this an event
-// stream, which only the server writes to, would stand for a quarter of an hour.
-#[cfg(target_os = "linux")]
-fn notice_loss(stream: &TcpStream, time: Duration) {
-    // A failure costs only what is said above.
-    let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(time));
-}
-
-#[cfg(not(target_os = "linux"))]
-fn notice_loss(_: &TcpStream, _: Duration) {}

@@ -1,5 +1,6 @@
 //! One WebSocket, from its authorisation to its end.
 
+use crate::connection::stopped;
 use crate::http::{Context, SHARE_COUNTS};
 use crate::hub::Connection;
 use crate::limits::{Bucket, Client};
@@ -13,7 +14,6 @@ use sluice_protocol::id::ShareId;
 use sluice_protocol::queue::Command;
 use sluice_protocol::signal::{self, ClientMessage, ErrorBody, ServerMessage};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, timeout};
 
 /// The close code (RFC 6455 §7.4.2) of a socket whose place a newer one took.
@@ -300,10 +300,4 @@ async fn close(mut socket: WebSocket, end: End, time: Duration) {
         Ok::<(), axum::Error>(())
     })
     .await;
-}
-
-/// Returns when the server stops.
-pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
-    // An error means that the server is gone.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }

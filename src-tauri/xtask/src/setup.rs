@@ -49,7 +49,14 @@ impl Needs {
 
     /// To build, check and test everything.
     pub const TEST: Self = Self {
-        apt: &["build-essential", "pkg-config", "libwebkit2gtk-4.1-dev", "iproute2", "coturn", "redis-server"],
+        apt: &[
+            "build-essential",
+            "pkg-config",
+            "libwebkit2gtk-4.1-dev",
+            "iproute2",
+            "coturn",
+            "redis-server",
+        ],
         components: &["rustfmt", "clippy"],
         tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz"],
         npm: true,

@@ -3,12 +3,14 @@
 use super::asking::{Asking, InShare};
 use super::openapi::{OfBearer, OfLimits, OfPeer, OfShare, OfStore};
 use super::{Context, Failure};
+use crate::connection::Takeover;
 use crate::hub::{Closing, Listening, Word, differs};
 use crate::limits::Client;
 use crate::metrics::{Connected, Kind};
 use crate::store::Store;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::State;
+use axum::extract::{Extension, State};
+use axum::http::Version;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::response::Response;
 use hyper::body::Frame;
@@ -34,6 +36,8 @@ pub async fn events<S: Store>(
     State(context): State<Arc<Context<S>>>,
     InShare(share): InShare,
     Asking(client): Asking,
+    Extension(takeover): Extension<Takeover>,
+    version: Version,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let peer = context.receiver(share, &headers)?;
@@ -54,7 +58,10 @@ pub async fn events<S: Store>(
     let counted = context.metrics.peer(Kind::Far);
     let of = Of { context, client, share, peer };
     let stream = Stream { of, _counted: counted, listening, last: standing, first: Some(first), over: false };
-    let mut response = Response::new(Body::new(stream));
+    let body = Body::new(stream);
+    // Older versions have no chunks.
+    let body = if version == Version::HTTP_11 { takeover.hand_over(body) } else { body };
+    let mut response = Response::new(body);
     for (name, value) in [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store, no-transform"),

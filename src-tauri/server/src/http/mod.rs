@@ -60,7 +60,7 @@ pub struct Context<S> {
     pub stopping: watch::Receiver<bool>,
 }
 
-/// All routes. Each request needs a [`Connection`] among its extensions.
+/// All routes. Each request needs a [`Connection`] and a [`crate::connection::Takeover`] among its extensions.
 pub fn router<S: Store>(context: Arc<Context<S>>) -> Router {
     let (router, document) = routes::<S>().finish();
     router
