@@ -11,6 +11,9 @@ mod relay;
 mod sender;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 pub use connection::{Connection, Listening};
 pub use listener::{Closing, Listener, Word};
 pub use local::differs;
@@ -158,9 +161,9 @@ impl<S: Store> Hub<S> {
         let now = self.now();
         let mut state = self.lock();
         let State { shares, wheel, last_number, stopping, .. } = &mut *state;
-        // Greater than all before, here and, so far as clocks agree, elsewhere.
-        let micros = u64::try_from(now.as_micros()).unwrap_or(u64::MAX >> 10);
-        *last_number = (micros << 10 | self.instance).max(*last_number + (1 << 10));
+        // Greater than all before, here and, so far as clocks agree, elsewhere; the instance makes it the only one.
+        let micros = u64::try_from(now.as_micros()).unwrap_or_default();
+        *last_number = micros.max((*last_number >> 10) + 1) << 10 | self.instance;
         let local = &mut shares.entry(share).or_default().local;
         let result = enter(local, wheel, *last_number);
         if *stopping {
@@ -210,6 +213,11 @@ impl<S: Store> Hub<S> {
 
     fn handle_notice(self: &Arc<Self>, share: ShareId, notice: Notice) {
         let now = self.now();
+        if let Notice::Replaced { socket, .. } = notice {
+            // Where another clock is ahead, the next one here is still later.
+            let mut state = self.lock();
+            state.last_number = state.last_number.max(socket);
+        }
         self.change(share, |local| match notice {
             Notice::Queue(event) => {
                 if let Some(news) = local.news_in(&event) {
