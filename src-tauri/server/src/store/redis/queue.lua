@@ -504,9 +504,8 @@ local operations = {
     seen = function()
         local places = {}
         for at = FIRST_ARGUMENT, #ARGV do
-            if seen(ARGV[at]) == '' then
-                settle()
-            end
+            seen(ARGV[at])
+            settle()
             places[#places + 1] = standing(ARGV[at])
         end
         return '', places
