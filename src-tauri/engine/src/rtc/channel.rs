@@ -277,30 +277,42 @@ pub(super) struct Pump {
     state: Arc<ChannelState>,
     messages: mpsc::UnboundedSender<(Bytes, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
+    // The message that told that the channel is open.
+    early: Option<DataChannelEvent>,
 }
 
 impl Pump {
     /// A pump for a channel, and the receiver at its other end.
     pub(super) fn new(state: Arc<ChannelState>) -> (Self, ChannelReceiver) {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let pump = Self { state, messages, room: Arc::new(Semaphore::new(RECEIVE_QUEUE)) };
+        let pump = Self { state, messages, room: Arc::new(Semaphore::new(RECEIVE_QUEUE)), early: None };
         (pump, ChannelReceiver { messages: receiver })
     }
 
     /// Waits until the channel is open; `false` if it closed instead.
-    pub(super) async fn opened(&self) -> bool {
+    pub(super) async fn opened(&mut self) -> bool {
         loop {
             match self.state.channel.poll().await {
                 Some(DataChannelEvent::OnOpen) => return true,
                 Some(DataChannelEvent::OnClose) | None => return false,
+                // Through a relay the crate hands on a first message before the word that the channel is open.
+                Some(message @ DataChannelEvent::OnMessage(_)) => {
+                    self.early = Some(message);
+                    return true;
+                }
                 Some(_) => {}
             }
         }
     }
 
     /// Hands messages on until the channel is gone.
-    pub(super) async fn run(self) {
-        while let Some(event) = self.state.channel.poll().await {
+    pub(super) async fn run(mut self) {
+        loop {
+            let event = match self.early.take() {
+                Some(early) => Some(early),
+                None => self.state.channel.poll().await,
+            };
+            let Some(event) = event else { return };
             match event {
                 DataChannelEvent::OnMessage(message) => {
                     let data = message.data.freeze();

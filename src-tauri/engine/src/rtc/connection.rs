@@ -187,6 +187,9 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
+/// Where the peer's relays are, as it says.
+type Relayed = Mutex<Vec<(String, u16)>>;
+
 /// One peer connection with one ordered, reliable data channel. Dropping it closes it at once;
 /// [`close`](Self::close) lets what was sent arrive first.
 pub struct Connection {
@@ -195,8 +198,7 @@ pub struct Connection {
     theirs: Arc<OnceLock<Description>>,
     state: Arc<OnceLock<Arc<ChannelState>>>,
     relays: Arc<RelayWatch>,
-    // Where the peer's relays are, as it says.
-    relayed: Mutex<Vec<(String, u16)>>,
+    relayed: Arc<Relayed>,
     pump: AbortHandle,
     runtime: Handle,
 }
@@ -289,26 +291,7 @@ impl Connection {
 
     /// How the bytes travel; `None` before a path was chosen.
     pub async fn path(&self) -> Option<Path> {
-        let sctp = self.peer.sctp().await?;
-        let ice = sctp.transport().ice_transport();
-        let pair = ice.get_selected_candidate_pair().await.ok().flatten()?;
-        let (local, remote) = (pair.local(), pair.remote());
-        if local.typ == RTCIceCandidateType::Relay || remote.typ == RTCIceCandidateType::Relay {
-            return Some(Path::Relayed);
-        }
-        // Checks from the peer's relay may come before its candidate, and then seem to be the peer's own.
-        let from = (remote.address.clone(), remote.port);
-        if self.relayed.lock().unwrap_or_else(PoisonError::into_inner).contains(&from) {
-            return Some(Path::Relayed);
-        }
-        // One machine is local whatever its addresses are.
-        if local.address == remote.address {
-            return Some(Path::Local);
-        }
-        Some(match remote.address.parse() {
-            Ok(address) if is_local(address) => Path::Local,
-            _ => Path::Direct,
-        })
+        path(&*self.peer, &self.relayed).await
     }
 
     /// How far the channel has come; all 0 before it is open.
@@ -375,8 +358,10 @@ impl Connection {
         };
         let theirs = Arc::new(OnceLock::new());
         let state = Arc::new(OnceLock::new());
+        let relayed = Arc::new(Relayed::default());
         let opening = Opening {
             peer: Arc::clone(&peer),
+            relayed: Arc::clone(&relayed),
             hurry: handler.hurry.clone(),
             theirs: Arc::clone(&theirs),
             state: Arc::clone(&state),
@@ -390,7 +375,7 @@ impl Connection {
             let _ = events_in.send(ConnectionEvent::Lost(end));
         });
         let (pump, runtime) = (pump.abort_handle(), Handle::current());
-        let connection = Self { peer, ours, theirs, state, relays, relayed: Mutex::default(), pump, runtime };
+        let connection = Self { peer, ours, theirs, state, relays, relayed, pump, runtime };
         let events = ConnectionEvents { events, over: false };
         Ok((connection, events, channels_in))
     }
@@ -414,6 +399,7 @@ struct Opening {
     theirs: Arc<OnceLock<Description>>,
     state: Arc<OnceLock<Arc<ChannelState>>>,
     window: Window,
+    relayed: Arc<Relayed>,
 }
 
 impl Opening {
@@ -430,7 +416,7 @@ impl Opening {
             return RtcError::Channel;
         }
         let state = ChannelState::new(channel);
-        let (pump, receiver) = Pump::new(Arc::clone(&state));
+        let (mut pump, receiver) = Pump::new(Arc::clone(&state));
         if !pump.opened().await {
             return RtcError::Closed;
         }
@@ -443,7 +429,11 @@ impl Opening {
         if certificate(&*self.peer).await != Some(theirs.fingerprint) {
             return RtcError::Fingerprint;
         }
-        let sender = ChannelSender::new(Arc::clone(&state), self.window, theirs.max_message_size);
+        let mut window = self.window;
+        if path(&*self.peer, &self.relayed).await == Some(Path::Relayed) {
+            window.relayed();
+        }
+        let sender = ChannelSender::new(Arc::clone(&state), window, theirs.max_message_size);
         let _ = self.state.set(state);
         drop(self.peer);
         let _ = events.send(ConnectionEvent::Open(sender, receiver));
@@ -458,6 +448,29 @@ async fn is_agreed(channel: &dyn DataChannel) -> bool {
         && matches!(channel.ordered().await, Ok(true))
         && matches!(channel.max_retransmits().await, Ok(None))
         && matches!(channel.max_packet_life_time().await, Ok(None))
+}
+
+async fn path(peer: &dyn PeerConnection, relayed: &Relayed) -> Option<Path> {
+    let sctp = peer.sctp().await?;
+    let ice = sctp.transport().ice_transport();
+    let pair = ice.get_selected_candidate_pair().await.ok().flatten()?;
+    let (local, remote) = (pair.local(), pair.remote());
+    if local.typ == RTCIceCandidateType::Relay || remote.typ == RTCIceCandidateType::Relay {
+        return Some(Path::Relayed);
+    }
+    // Checks from the peer's relay may come before its candidate, and then seem to be the peer's own.
+    let from = (remote.address.clone(), remote.port);
+    if relayed.lock().unwrap_or_else(PoisonError::into_inner).contains(&from) {
+        return Some(Path::Relayed);
+    }
+    // One machine is local whatever its addresses are.
+    if local.address == remote.address {
+        return Some(Path::Local);
+    }
+    Some(match remote.address.parse() {
+        Ok(address) if is_local(address) => Path::Local,
+        _ => Path::Direct,
+    })
 }
 
 /// SHA-256 of the certificate that the peer has shown.

@@ -86,6 +86,13 @@ impl Window {
         }
     }
 
+    /// Keeps the window at its least: a relay's own sockets hold little (64 KiB each way in coturn), and what they
+    /// can't hold is lost, and sent again a second later.
+    pub(super) fn relayed(&mut self) {
+        self.most = MIN_IN_FLIGHT;
+        self.size = MIN_IN_FLIGHT;
+    }
+
     /// Notes that nothing was acknowledged for long enough to take the path for overfull.
     pub(super) fn stalled(&mut self) {
         self.size = MIN_IN_FLIGHT;
@@ -108,6 +115,9 @@ mod tests {
         window.acknowledge(10_000_000, true);
         assert_eq!(window.limit(), 512 * 1024);
         window.stalled();
+        assert_eq!(window.limit(), MIN_IN_FLIGHT);
+        window.relayed();
+        window.acknowledge(20_000_000, true);
         assert_eq!(window.limit(), MIN_IN_FLIGHT);
     }
 

@@ -1,11 +1,13 @@
-//! What relay servers (TURN) answer, seen as it comes in: the crate tells of a refusal in its log and nowhere else.
+//! Relay servers (TURN), seen from the sockets: the crate tells of a refusal in its log and nowhere else, and forgets
+//! to wake for what it has put into their envelopes.
 
 use std::collections::HashMap;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
@@ -15,19 +17,61 @@ const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const ERROR_CODE: [u8; 2] = [0x00, 0x09];
 /// Bytes of a STUN header.
 const HEADER_LEN: usize = 20;
+/// Send and Data indications (RFC 8656 §11: methods 6 and 7, class 1).
+const INDICATIONS: [[u8; 2]; 2] = [[0x00, 0x16], [0x00, 0x17]];
+/// The first bytes of channel data (RFC 7983 §7).
+const CHANNELS: std::ops::RangeInclusive<u8> = 0x40..=0x4f;
+
+/// While data is relayed, and for how long after it counts as such.
+const BUSY: (Duration, Duration) = (Duration::from_millis(2), Duration::from_secs(1));
+/// While it rests, until it counts as over.
+const RESTING: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(30));
+
 /// Servers remembered; more than anyone configures, and nobody can make it grow.
 const MAX_SERVERS: usize = 64;
 
-/// Whether a relay server refused the credentials of one connection.
-#[derive(Debug, Default)]
+/// What one connection has to do with relay servers.
+#[derive(Debug)]
 pub(super) struct RelayWatch {
     refused: AtomicBool,
+    epoch: Instant,
+    // When data last went through one, in milliseconds behind `epoch`; 0 for never.
+    relayed: AtomicU64,
+}
+
+impl Default for RelayWatch {
+    fn default() -> Self {
+        RelayWatch { refused: AtomicBool::new(false), epoch: Instant::now(), relayed: AtomicU64::new(0) }
+    }
 }
 
 impl RelayWatch {
-    /// Whether one did.
+    /// Whether one refused the credentials.
     pub(super) fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed)
+    }
+
+    /// How long the crate's driver may sleep at most. What it puts into a relay's envelope, or takes out of one, goes on
+    /// its way only when it wakes the next time, which without this may be a second later, for every packet.
+    pub(super) fn nap(&self, now: Instant) -> Option<Duration> {
+        let relayed = match self.relayed.load(Ordering::Relaxed) {
+            0 => return None,
+            millis => self.epoch + Duration::from_millis(millis),
+        };
+        let rests = now.saturating_duration_since(relayed);
+        [BUSY, RESTING].into_iter().find_map(|(nap, until)| (rests < until).then_some(nap))
+    }
+
+    fn handle_data(&self, datagram: &[u8]) {
+        let is_relayed = match datagram {
+            [first, ..] if CHANNELS.contains(first) => true,
+            [first, second, ..] => INDICATIONS.contains(&[*first, *second]),
+            _ => false,
+        };
+        if is_relayed {
+            let millis = u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.relayed.store(millis.max(1), Ordering::Relaxed);
+        }
     }
 
     /// `socket`, watched.
@@ -70,6 +114,7 @@ impl AsyncUdpSocket for Watched {
     }
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.watch.handle_data(transmit.contents);
         self.socket.poll_send(cx, transmit)
     }
 
@@ -84,6 +129,7 @@ impl AsyncUdpSocket for Watched {
             for (buffer, meta) in bufs.iter().zip(meta.iter()).take(count) {
                 // Of several in one buffer the first will do: no server joins a refusal to what it relays.
                 let datagram = buffer.get(..meta.len.min(meta.stride)).unwrap_or_default();
+                self.watch.handle_data(datagram);
                 if datagram.starts_with(&ALLOCATE_ERROR) {
                     self.handle_datagram(meta.addr, datagram);
                 }
@@ -158,6 +204,24 @@ mod tests {
         let (watch, socket) = watched().await;
         socket.handle_datagram(server, &error(1, 403));
         assert!(watch.is_refused());
+    }
+
+    #[test]
+    fn a_driver_naps_while_data_is_relayed() {
+        let watch = RelayWatch::default();
+        for direct in [&[0x16, 0xfe, 0xfd][..], &[0x00, 0x01, 0, 0], &[0x01, 0x01], &[0x80, 0x60], &[]] {
+            watch.handle_data(direct);
+        }
+        assert_eq!(watch.nap(Instant::now()), None);
+        for relayed in [&[0x00, 0x16][..], &[0x00, 0x17], &[0x40, 0x00], &[0x4f]] {
+            let watch = RelayWatch::default();
+            watch.handle_data(relayed);
+            // It is written down to the millisecond.
+            let now = watch.epoch + Duration::from_millis(watch.relayed.load(Ordering::Relaxed));
+            assert_eq!(watch.nap(now), Some(BUSY.0), "{relayed:?}");
+            assert_eq!(watch.nap(now + BUSY.1), Some(RESTING.0));
+            assert_eq!(watch.nap(now + RESTING.1), None);
+        }
     }
 
     #[tokio::test]

@@ -174,6 +174,8 @@ impl Runtime for TunedRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'static>> {
+        let nap = self.relays.as_ref().and_then(|relays| relays.nap(Instant::now()));
+        let duration = nap.map_or(duration, |nap| duration.min(nap));
         TokioRuntime.sleep(self.hurry.limit(duration))
     }
 
