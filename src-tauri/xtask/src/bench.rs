@@ -1,9 +1,11 @@
-//! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others.
+//! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others; and `cargo xtask
+//! bench server`: the server under load.
 
 mod bare;
 mod others;
 mod ours;
 mod scratch;
+mod server;
 mod table;
 mod watched;
 mod work;
@@ -57,18 +59,20 @@ pub enum Build {
 }
 
 impl Build {
-    /// Builds what is measured.
-    fn make(self) -> Result<(), Error> {
+    /// Builds what is measured: `sluice`, and examples of one package.
+    fn make(self, package: &str, examples: &[&str]) -> Result<(), Error> {
+        let examples = examples.iter().flat_map(|example| ["--example", example]);
         match self {
             Self::Release => {
                 Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
-                let example = ["--package", "sluice-engine", "--example", "bare_channel"];
-                Program::cargo().args(["build", "--release"]).args(example).run()
+                let build = ["build", "--release", "--package", package];
+                Program::cargo().args(build).args(examples).run()
             }
             // Of the whole workspace, or cargo would build half of the libraries once more with other features.
-            Self::Dev => Program::cargo()
-                .args(["build", "--workspace", "--bin", "sluice", "--example", "bare_channel"])
-                .run(),
+            Self::Dev => {
+                let build = ["build", "--workspace", "--bin", "sluice"];
+                Program::cargo().args(build).args(examples).run()
+            }
         }
     }
 
@@ -123,20 +127,26 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
     let given = |name: &str| flags.iter().any(|flag| *flag == name);
     let quick = given("--quick");
     let build = if given("--dev") { Build::Dev } else { Build::Release };
+    if names.first().is_some_and(|name| *name == "server") {
+        return server::bench(build, quick, &names[1..]);
+    }
     if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
         let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
-        return Err(Error::Usage(format!("there is no measurement {unknown}, only {}", known.join(", "))));
+        return Err(Error::Usage(format!(
+            "there is no measurement {unknown}, only {} and server",
+            known.join(", ")
+        )));
     }
     let wanted = ALL.iter().filter(|work| names.is_empty() || names.iter().any(|name| work.name == **name));
     let works: Vec<Work> = wanted.map(|work| if quick { work.quick() } else { *work }).collect();
 
-    build.make()?;
+    build.make("sluice-engine", &["bare_channel"])?;
 
     let scratch = Scratch::new(&works)?;
     let (contenders, missing) = others::installed();
     let runs = if quick { 1 } else { RUNS };
     let mut rows = Vec::new();
-    let before = table::machine(&scratch);
+    let before = table::machine_and_files(&scratch);
     for work in &works {
         let mut samples: Vec<Vec<Sample>> = contenders.iter().map(|_| Vec::new()).collect();
         scratch.fill(work)?;

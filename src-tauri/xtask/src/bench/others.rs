@@ -182,14 +182,14 @@ fn daemon_seconds(daemon: &Watched) -> f64 {
 }
 
 /// An address on this machine that nobody listens at.
-fn free_address() -> Result<SocketAddr, Error> {
+pub fn free_address() -> Result<SocketAddr, Error> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|listener| listener.local_addr())
         .map_err(|source| Error::Start { program: "a listener".to_owned(), source })
 }
 
 /// Waits until somebody listens at `address`.
-fn answering(address: SocketAddr) -> Result<(), Error> {
+pub fn answering(address: SocketAddr) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
         if Instant::now() > deadline {

@@ -21,7 +21,7 @@ impl Row {
 }
 
 /// The machine as it was before the first run.
-pub fn machine(scratch: &Scratch) -> String {
+pub fn machine() -> String {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     let info = read("/proc/cpuinfo");
@@ -29,15 +29,19 @@ pub fn machine(scratch: &Scratch) -> String {
     let memory = read("/proc/meminfo");
     let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
     let gib = kib.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / f64::from(1 << 20);
-    let place = if scratch.in_memory { "in memory (/dev/shm)" } else { "on this machine's disk" };
     format!(
-        "{cpus} processors ({}), {gib:.0} GiB of memory, {} {}; load average {} before\n\
-         Files at both ends {place}, sources in the page cache.",
+        "{cpus} processors ({}), {gib:.0} GiB of memory, {} {}; load average {} before",
         model.map_or("unknown", |(_, model)| model),
         std::env::consts::OS,
         read("/proc/sys/kernel/osrelease").trim(),
         load(),
     )
+}
+
+/// The same, and where the files are.
+pub fn machine_and_files(scratch: &Scratch) -> String {
+    let place = if scratch.in_memory { "in memory (/dev/shm)" } else { "on this machine's disk" };
+    format!("{}\nFiles at both ends {place}, sources in the page cache.", machine())
 }
 
 /// The whole report.
@@ -128,7 +132,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 }
 
 /// The load averages of 1, 5 and 15 minutes.
-fn load() -> String {
+pub fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
 }

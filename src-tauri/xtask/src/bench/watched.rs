@@ -1,9 +1,9 @@
 //! A process under measurement: its lines with their times, its processor time, its peak memory.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -19,6 +19,7 @@ pub struct Watched {
     name: String,
     child: Child,
     pub started: Instant,
+    input: Option<ChildStdin>,
     lines: Receiver<(Instant, String)>,
     complaints: Option<JoinHandle<String>>,
     peak: Option<JoinHandle<f64>>,
@@ -26,9 +27,18 @@ pub struct Watched {
 
 impl Watched {
     /// Starts `command`, with a home of its own in `home`.
-    pub fn start(mut command: Command, home: &Path) -> Result<Self, Error> {
+    pub fn start(command: Command, home: &Path) -> Result<Self, Error> {
+        Self::spawn(command, home, Stdio::null())
+    }
+
+    /// The same, for a program that is told things while it runs.
+    pub fn start_with_input(command: Command, home: &Path) -> Result<Self, Error> {
+        Self::spawn(command, home, Stdio::piped())
+    }
+
+    fn spawn(mut command: Command, home: &Path, input: Stdio) -> Result<Self, Error> {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.env("HOME", home).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("HOME", home).stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         for variable in ["XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"] {
             command.env(variable, home);
         }
@@ -38,6 +48,7 @@ impl Watched {
         let started = Instant::now();
         let spawned = command.spawn();
         let mut child = spawned.map_err(|source| Error::Start { program: name.clone(), source })?;
+        let input = child.stdin.take();
         let (sender, lines) = channel();
         if let Some(output) = child.stdout.take() {
             std::thread::spawn(move || {
@@ -65,7 +76,7 @@ impl Watched {
             }
             peak
         });
-        Ok(Self { name, child, started, lines, complaints, peak: Some(peak) })
+        Ok(Self { name, child, started, input, lines, complaints, peak: Some(peak) })
     }
 
     /// The next line and when it came; `None` at the end of the output.
@@ -88,6 +99,12 @@ impl Watched {
         }
         let complaints = self.complaints();
         Err(Error::Measure(format!("{} ended too early: {complaints}", self.name)))
+    }
+
+    /// Writes a line to its input, if it has one.
+    pub fn tell(&mut self, line: &str) -> Result<(), Error> {
+        let told = self.input.as_mut().map_or(Ok(()), |input| writeln!(input, "{line}"));
+        told.map_err(|error| Error::Measure(format!("{} does not listen: {error}", self.name)))
     }
 
     /// Waits for a good end; returns when it was and what the process and those it waited for have used.
@@ -122,11 +139,19 @@ impl Watched {
 
     /// What a process that goes on has used until now.
     pub fn usage(&self) -> Usage {
-        let read = |what| fs::read_to_string(format!("/proc/{}/{what}", self.child.id())).unwrap_or_default();
         Usage {
-            cpu_seconds: parse_stat(&read("stat")).map_or(0.0, |(_, seconds)| seconds),
-            peak_mib: peak_mib(&read("status")).unwrap_or(0.0),
+            cpu_seconds: parse_stat(&self.figures("stat")).map_or(0.0, |(_, seconds)| seconds),
+            peak_mib: peak_mib(&self.figures("status")).unwrap_or(0.0),
         }
+    }
+
+    /// The memory that it has resident at this moment, in MiB.
+    pub fn resident_mib(&self) -> f64 {
+        mib(&self.figures("status"), "VmRSS:").unwrap_or(0.0)
+    }
+
+    fn figures(&self, what: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{what}", self.child.id())).unwrap_or_default()
     }
 
     /// Whether it has children that it has not waited for.
@@ -160,7 +185,11 @@ fn parse_stat(text: &str) -> Option<(&str, f64)> {
 
 /// The most memory that a process has had resident, from the text of its `status`.
 fn peak_mib(text: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    mib(text, "VmHWM:")
+}
+
+fn mib(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
