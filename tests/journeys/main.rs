@@ -22,4 +22,5 @@ mod process;
 mod relay;
 mod restart;
 mod resume;
+mod schema;
 mod tree;

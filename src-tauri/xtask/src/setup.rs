@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: what the other commands need on this computer, said first and then installed.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::error::Error;
@@ -28,6 +29,9 @@ const TOOLS: [Tool; 3] = [
 /// The oldest Node that the packages of `ui/` run on.
 const NODE: (u32, u32, u32) = (20, 19, 0);
 
+/// What schemathesis is made of, every package in one version.
+const SCHEMATHESIS: &str = "tests/schemathesis.txt";
+
 /// What a command needs to be there before it starts.
 pub struct Needs {
     /// Debian packages.
@@ -38,11 +42,13 @@ pub struct Needs {
     pub tools: &'static [&'static str],
     /// The packages that `ui/package-lock.json` names.
     pub npm: bool,
+    /// schemathesis, in a place of its own below `target/`.
+    pub schemathesis: bool,
 }
 
 impl Needs {
     /// A start for `..`.
-    pub const NOTHING: Self = Self { apt: &[], components: &[], tools: &[], npm: false };
+    pub const NOTHING: Self = Self { apt: &[], components: &[], tools: &[], npm: false, schemathesis: false };
 
     /// To build and start `sluice`.
     pub const RUN: Self = Self { apt: &["build-essential"], ..Self::NOTHING };
@@ -56,10 +62,13 @@ impl Needs {
             "iproute2",
             "coturn",
             "redis-server",
+            "python3-venv",
         ],
         components: &["rustfmt", "clippy"],
         tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz"],
         npm: true,
+        // The journeys, which need it, are for Linux alone.
+        schemathesis: cfg!(target_os = "linux"),
     };
 }
 
@@ -82,6 +91,7 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     let components = missing_components(needs.components);
     let tools = missing_tools(needs.tools);
     let npm = needs.npm && npm_is_stale();
+    let schemathesis = needs.schemathesis && schemathesis_is_stale();
 
     announce("Debian packages, with apt-get", &apt);
     announce("parts of the Rust toolchain, with rustup", &components);
@@ -91,6 +101,9 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     );
     if npm {
         println!("Installing the npm packages of ui/package-lock.json into ui/node_modules");
+    }
+    if schemathesis {
+        println!("Installing the Python packages of {SCHEMATHESIS} into target/tools/schemathesis");
     }
 
     install_apt(&apt)?;
@@ -102,6 +115,9 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     }
     if npm {
         Program::new("npm").within("ui").args(["ci", "--no-audit", "--no-fund"]).run()?;
+    }
+    if schemathesis {
+        install_schemathesis()?;
     }
     Ok(())
 }
@@ -203,6 +219,28 @@ fn npm_is_stale() -> bool {
         (Some(installed), Some(locked)) => installed < locked,
         _ => true,
     }
+}
+
+/// Whether what is installed is not what [`SCHEMATHESIS`] says.
+fn schemathesis_is_stale() -> bool {
+    let installed = fs::read(schemathesis().join("installed.txt"));
+    installed.ok() != fs::read(root().join(SCHEMATHESIS)).ok()
+}
+
+/// Python of its own, so that nothing of the system's is touched.
+fn install_schemathesis() -> Result<(), Error> {
+    let (place, wanted) = (schemathesis(), root().join(SCHEMATHESIS));
+    Program::new("python3").args(["-m", "venv", "--clear"]).arg(&place).run()?;
+    let pip =
+        ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"];
+    Program::new(&place.join("bin/python").to_string_lossy()).args(pip).arg(&wanted).run()?;
+    let installed = place.join("installed.txt");
+    fs::copy(&wanted, &installed).map_err(|source| Error::File { path: installed, source })?;
+    Ok(())
+}
+
+fn schemathesis() -> PathBuf {
+    target().join("tools").join("schemathesis")
 }
 
 /// The first `1.2.3` in what a program says of itself.
