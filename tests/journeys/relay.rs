@@ -26,12 +26,28 @@ struct Coturn {
 
 impl Coturn {
     fn start(lab: &Lab) -> Self {
+        // A port that is free now may be another's a moment later.
+        std::iter::repeat_with(|| Self::try_start(lab)).take(5).flatten().next().expect("no port was free")
+    }
+
+    /// Nothing if the port is taken.
+    fn try_start(lab: &Lab) -> Option<Self> {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = lab.dir("coturn");
         let mut command = Command::new("turnserver");
         // -n: whatever is configured on this machine is not ours. -v: it says when it listens.
         command
-            .args(["-n", "-v", "--no-cli", "--no-tls", "--no-dtls", "--simple-log", "--log-file", "stdout"])
+            .args([
+                "-n",
+                "-v",
+                "--no-cli",
+                "--no-tcp",
+                "--no-tls",
+                "--no-dtls",
+                "--simple-log",
+                "--log-file",
+                "stdout",
+            ])
             .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--allow-loopback-peers"])
             .args(["--listening-port", &port.to_string(), "--realm", "sluice"])
             .args(["--use-auth-secret", "--static-auth-secret", SECRET])
@@ -50,12 +66,14 @@ impl Coturn {
             // To its end, or the relay would wait for a reader.
             for line in BufReader::new(log).lines().map_while(Result::ok) {
                 if line.contains("UDP listener opened") {
-                    let _ = opened.send(());
+                    let _ = opened.send(true);
+                } else if line.contains("Cannot bind") {
+                    let _ = opened.send(false);
                 }
             }
         });
-        listens.recv_timeout(PATIENCE).expect("coturn does not listen");
-        Coturn { child, url: format!("turn:127.0.0.1:{port}") }
+        let coturn = Coturn { child, url: format!("turn:127.0.0.1:{port}") };
+        listens.recv_timeout(PATIENCE).expect("coturn does not listen").then_some(coturn)
     }
 
     /// A server that makes credentials for it.
