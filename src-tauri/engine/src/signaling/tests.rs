@@ -305,7 +305,9 @@ async fn a_sender_opens_its_share_again_with_all_that_a_server_may_have_lost() {
     standing.send_modify(|standing| standing.active = (0..3).map(|number| PeerId([number; 16])).collect());
     socket.close(1012).await;
 
-    // No more than it has slots, and no word of trouble.
+    // It may take a moment until it is there again. No more than it has slots, and no word of trouble.
+    let refusal = json!({"code": "store_unavailable", "message": ""});
+    script.request("POST", "/api/shares").await.answer(503, &refusal).await;
     let request = script.request("POST", "/api/shares").await;
     assert_eq!(request.body["summary"], "sealed 2");
     assert_eq!(request.body["active"], json!([PeerId([0; 16]), PeerId([1; 16])]));
