@@ -88,7 +88,7 @@ impl Listeners {
                 assert_eq!(missed, 0, "{peer:?} is near, and was not told");
                 assert!(self.heard < standing.moves || off == 0, "{peer:?} is near, and off by {off}");
             } else {
-                let step = u64::from(told.ahead / 8).max(1);
+                let step = u64::from(told.ahead / 4).max(1);
                 assert!(missed < step || paused, "{peer:?}, {} behind, missed {missed} moves", told.ahead);
             }
         }
