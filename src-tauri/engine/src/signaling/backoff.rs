@@ -10,6 +10,8 @@ pub(super) const LAST_RETRY: Duration = Duration::from_secs(5);
 pub(super) const RESTART: Duration = Duration::from_millis(250);
 /// How long a server that said so may take to restart before that is trouble.
 pub(super) const RESTART_TIME: Duration = Duration::from_secs(5);
+// The longest that a server may ask not to be asked again: none can send its clients away for good.
+const LONGEST_REST: Duration = Duration::from_secs(300);
 // What has worked for so long was no part of the trouble.
 const STABLE: Duration = Duration::from_secs(10);
 
@@ -30,7 +32,7 @@ impl Backoff {
         self.works_since.get_or_insert(now);
     }
 
-    /// Something failed at `now`: the pause before the next try, and no less than the server asks for.
+    /// Something failed at `now`: the pause before the next try, and no less than the server asks for, within reason.
     pub(super) fn handle_failure(
         &mut self,
         now: Duration,
@@ -44,7 +46,7 @@ impl Backoff {
         self.next = (self.next * 2).min(LAST_RETRY);
         match retry_after {
             // All who were refused together come back one after the other.
-            Some(least) => least + pause,
+            Some(least) => least.min(LONGEST_REST) + pause,
             None => pause,
         }
     }
@@ -90,6 +92,7 @@ mod tests {
         let mut backoff = Backoff::new();
         for jitter in [0.0, 0.3, 0.999] {
             assert!(backoff.handle_failure(SECOND, Some(SECOND * 30), jitter) > SECOND * 30);
+            assert!(backoff.handle_failure(SECOND, Some(Duration::MAX), jitter) < SECOND * 600);
         }
     }
 
