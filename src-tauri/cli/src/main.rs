@@ -18,6 +18,7 @@ use clap::Parser;
 use serve::{ConfigError, Environment, Plan};
 use sluice_engine::error::EngineError;
 use sluice_protocol::error::Code;
+use std::panic::resume_unwind;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -81,12 +82,17 @@ fn run(args: Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn in_runtime(command: impl Future<Output = Result<(), EngineError>>) -> Result<(), EngineError> {
+fn in_runtime(
+    command: impl Future<Output = Result<(), EngineError>> + Send + 'static,
+) -> Result<(), EngineError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| EngineError::Detailed { code: Code::NoConnection, detail: error.to_string() })?;
-    let result = runtime.block_on(command);
+    // On a worker: to wake the thread that blocks costs a switch to it each time.
+    let command = runtime.spawn(command);
+    // It is never aborted, so that it can only have panicked.
+    let result = runtime.block_on(command).unwrap_or_else(|error| resume_unwind(error.into_panic()));
     // A walk over a million files need not be waited for.
     runtime.shutdown_background();
     result
