@@ -36,9 +36,16 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     steps.step("doc tests", || Program::cargo().args(["test", "--workspace", "--doc"]).run())?;
     steps.step("nextest", || nextest(&[]))?;
     // Behind the tests, which build what it runs.
-    steps.step("bench", || bench::bench(&["--quick".to_owned(), "--dev".to_owned()]))?;
+    steps.step("bench", || bench(&[]))?;
+    steps.step("bench server", || bench(&["server"]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
+}
+
+/// In its short form, which finds what is broken.
+fn bench(names: &[&str]) -> Result<(), Error> {
+    let arguments: Vec<String> = ["--quick", "--dev"].iter().chain(names).map(ToString::to_string).collect();
+    bench::bench(&arguments)
 }
 
 fn npm(script: &str) -> Result<(), Error> {

@@ -38,7 +38,7 @@ fn connections(
         let server = bench.start(contender)?;
         let (each, spent) = hold(bench, &server, scale, load)?;
         report.row(work, contender, &format!("{each:.1} KiB each"), &spent);
-        if contender == Contender::Memory {
+        if scale.judges_cost && contender == Contender::Memory {
             report.target(work, &format!("at most {CONNECTION_KIB} KiB each"), each, CONNECTION_KIB);
         }
     }
@@ -79,7 +79,8 @@ pub fn tickets(bench: &Bench, scale: &Scale, report: &mut Report) -> Result<(), 
     let spent = begun.until(&server.mark(&loaders));
     let each = (spent.server_mib - begun.server_mib) * 1024.0 / f64::from(shares * receivers);
     report.row(&work, Contender::Memory, &format!("{each:.2} KiB a ticket"), &spent);
-    let what = format!("at most {TICKETS_MIB} MiB");
-    report.target(&work, &what, spent.server_mib, TICKETS_MIB);
+    if scale.judges_cost {
+        report.target(&work, &format!("at most {TICKETS_MIB} MiB"), spent.server_mib, TICKETS_MIB);
+    }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 /// One size of everything.
 pub struct Scale {
+    /// Large enough that what a server takes anyway, or when it is idle, does not drown what is measured.
+    pub judges_cost: bool,
     /// Receivers that listen to event streams.
     pub streams: u32,
     /// WebSockets of senders and active receivers.
@@ -17,14 +19,14 @@ pub struct Scale {
     pub join_seconds: u32,
     /// Receivers of the share whose head is promoted.
     pub line: u32,
-    pub promotions: u32,
-    /// Promotions a second.
-    pub promotion_rate: u32,
+    /// Promotions a second, and how many of them, one measurement each.
+    pub promotions: &'static [(u32, u32)],
     pub handovers: u32,
 }
 
 /// What the targets are meant for.
 pub const FULL: Scale = Scale {
+    judges_cost: true,
     streams: 19_000,
     sockets: 15_000,
     idle_seconds: 30,
@@ -34,13 +36,13 @@ pub const FULL: Scale = Scale {
     joins_redis: 1000,
     join_seconds: 20,
     line: 10_000,
-    promotions: 300,
-    promotion_rate: 10,
+    promotions: &[(2, 60), (10, 300), (100, 1000)],
     handovers: 1000,
 };
 
 /// A look that takes seconds and finds what is broken, not how fast it is.
 pub const QUICK: Scale = Scale {
+    judges_cost: false,
     streams: 400,
     sockets: 420,
     idle_seconds: 1,
@@ -50,8 +52,7 @@ pub const QUICK: Scale = Scale {
     joins_redis: 100,
     join_seconds: 2,
     line: 400,
-    promotions: 20,
-    promotion_rate: 20,
+    promotions: &[(20, 20)],
     handovers: 50,
 };
 
