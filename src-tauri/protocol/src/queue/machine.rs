@@ -88,7 +88,10 @@ impl Queue {
         match command {
             Command::Open { join_hash, slots } => {
                 self.join_hash = *join_hash;
-                self.slots = *slots;
+                if std::mem::replace(&mut self.slots, *slots) != *slots {
+                    // News to all in line, whose tier may be another.
+                    self.moves += u64::from(self.line.len());
+                }
                 if !self.sender_here {
                     self.set_sender_until(now + self.rules.sender_grace);
                 }

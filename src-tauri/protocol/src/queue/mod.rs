@@ -251,7 +251,8 @@ pub enum Event {
     },
     /// To those who wait: places have changed. No place has changed by more than the difference of two counts.
     Moved {
-        /// Counts every change of the line's order since the share began.
+        /// Counts every change of the line's order since the share began. Another number of slots counts as many as
+        /// are in line, so that each of them is told.
         moves: u64,
     },
     /// To all receivers: the sender is back.

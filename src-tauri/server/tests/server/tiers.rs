@@ -177,6 +177,28 @@ async fn while_the_sender_is_away_the_line_is_frozen() {
 }
 
 #[tokio::test]
+async fn another_number_of_slots_is_told_to_all_in_line() {
+    let server = Running::start(|_| {}).await;
+    let share = server.create(1).await.share;
+    let mut tickets = Vec::new();
+    for number in 1..=9 {
+        tickets.push(server.wait_in_line(share, number, u32::from(number) - 1).await);
+    }
+    let mut far = server.stream(share, &tickets[8], None).await;
+    assert_eq!(far.place().await.tier, Tier::Far);
+    let known = server.place(share, &tickets[4], None).await;
+    assert_eq!(known.tier, Tier::Near);
+    let begun = std::time::Instant::now();
+    // The sender is away: nobody moves.
+    let (near, _) = tokio::join!(server.place(share, &tickets[4], Some(&known.version)), server.create(9));
+    for place in [near, far.place().await] {
+        assert_eq!((place.tier, place.slots), (Tier::Active, 9));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "it was heard only when time was up");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn leaving_by_http_frees_the_place_and_ends_what_listens() {
     let server = Running::start(|_| {}).await;
     let (share, mut sender) = server.sender(1).await;

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::queue::Progress;
+use crate::queue::{News, Progress};
 use proptest::prelude::*;
 
 const HASH: JoinHash = JoinHash([7; 32]);
@@ -262,6 +262,30 @@ fn more_or_fewer_slots_take_effect_as_they_are_free() {
     arrive(&mut queue, 3, START);
     queue.handle(&Command::Leave { peer: peer(2) }, START).unwrap();
     assert!(matches!(stage(&queue, 3), Some(Stage::Waiting { .. })));
+}
+
+#[test]
+fn another_number_of_slots_is_news_to_all_in_line() {
+    let mut queue = queue(1);
+    for number in 0..40 {
+        arrive(&mut queue, number, START);
+    }
+    let mut news = News::default();
+    for number in 1..40 {
+        let Standing { ahead, moves, .. } = queue.standing(peer(number)).unwrap();
+        news.handle_told(peer(number), ahead, moves);
+    }
+    let open = |slots| Command::Open { join_hash: HASH, slots };
+    events(&mut queue);
+    queue.handle(&open(1), at(1)).unwrap();
+    assert_eq!(events(&mut queue), [], "nothing is new");
+    // Nobody moves up while the sender is away.
+    queue.handle(&Command::SenderDrop, at(2)).unwrap();
+    queue.handle(&open(20), at(3)).unwrap();
+    let told = events(&mut queue);
+    let [Event::SenderAway, Event::Moved { moves }] = told[..] else { panic!("{told:?}") };
+    news.handle_moves(moves);
+    assert_eq!(news.poll_due(at(3)).len(), 39);
 }
 
 fn command() -> impl Strategy<Value = Command> {

@@ -488,7 +488,10 @@ local operations = {
         if session.join_hash ~= a then
             redis.call('HSET', SESSION, 'join_hash', a)
         end
-        session.slots = tonumber(b)
+        if session.slots ~= tonumber(b) then
+            -- News to all in line, whose tier may be another.
+            session.slots, session.moves = tonumber(b), session.moves + waiting
+        end
         if session.here == 0 then
             session.sender_until = now + rules.sender_grace
         end
