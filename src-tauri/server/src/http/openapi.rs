@@ -136,6 +136,10 @@ refusals! {
         "413" "The body is too long (request_invalid)."
         "415" "Not JSON by its type (request_invalid)."
     }
+    /// To a query.
+    OfQuery {
+        "400" "A parameter is there more than once (request_invalid)."
+    }
     /// To a bearer.
     OfBearer {
         "401" "The token is missing, forged, of another share or role, or expired (not_authorised)."

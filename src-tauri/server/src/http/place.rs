@@ -1,40 +1,49 @@
 //! The place in line, as a long poll.
 
 use super::asking::{Asking, InShare};
-use super::openapi::{OfBearer, OfPeer, OfShare, OfStore};
+use super::openapi::{OfBearer, OfPeer, OfQuery, OfShare, OfStore};
 use super::{Context, Failure};
 use crate::hub::{Closing, Listening, Word};
 use crate::metrics::Kind;
 use crate::store::Store;
 use axum::Json;
-use axum::extract::State;
-use axum::http::Uri;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::http::header::HeaderMap;
+use serde::Deserialize;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
 use sluice_protocol::signal::Place;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
+/// What a poll says in its query.
+#[derive(Deserialize)]
+pub struct Known {
+    /// The version of the place that the receiver knows.
+    after: Option<String>,
+}
+
 /// The place in line. Answers at once if the place is not the one that the receiver knows, else when it changes or time is up.
 #[utoipa::path(get, path = "/api/shares/{share}/place", tag = "peers", security(("token" = [])),
     params(("share" = ShareId, Path), ("after" = Option<String>, Query, description = "The version of the place that the receiver knows: waits for another one, 10 seconds at most.")),
-    responses((status = 200, description = "The place.", body = Place), OfBearer, OfPeer, OfShare, OfStore))]
+    responses((status = 200, description = "The place.", body = Place), OfQuery, OfBearer, OfPeer, OfShare, OfStore))]
 pub async fn place<S: Store>(
     State(context): State<Arc<Context<S>>>,
     InShare(share): InShare,
     Asking(client): Asking,
     headers: HeaderMap,
-    uri: Uri,
+    query: Result<Query<Known>, QueryRejection>,
 ) -> Result<Json<Place>, Failure> {
     let peer = context.receiver(share, &headers)?;
-    let place = match after(&uri) {
+    let Query(Known { after }) = query.map_err(|_| Code::RequestInvalid)?;
+    let place = match after {
         None => look(&context, share, peer).await?,
         Some(after) => {
             let _counted = context.metrics.peer(Kind::Near);
             let mut listening = context.hub.listen(share, peer, false);
             // Whoever goes away in the middle has dropped; one that is answered has not.
-            let place = wait(&context, &listening, after, share, peer).await;
+            let place = wait(&context, &listening, &after, share, peer).await;
             listening.finish();
             if place.as_ref().is_err_and(|&code| code != Code::StoreUnavailable) {
                 context.release_receiver(client, share, peer).await;
@@ -43,11 +52,6 @@ pub async fn place<S: Store>(
         }
     };
     Ok(Json(place))
-}
-
-// The version that the receiver knows, which needs no escapes.
-fn after(uri: &Uri) -> Option<&str> {
-    uri.query()?.split('&').find_map(|pair| pair.strip_prefix("after="))
 }
 
 async fn look<S: Store>(context: &Context<S>, share: ShareId, peer: PeerId) -> Result<Place, Code> {

@@ -23,6 +23,13 @@ async fn a_poll_is_answered_when_the_place_changes_and_else_when_time_is_up() {
     let begun = std::time::Instant::now();
     assert_eq!(server.place(share, &third, Some(&place.version)).await, place);
     assert!(begun.elapsed() >= Duration::from_millis(300));
+    // However it is written in a query (RFC 3986 §2.1).
+    let encoded = place.version.replace('n', "%6e").replace('.', "%2E");
+    let begun = std::time::Instant::now();
+    assert_eq!(server.place(share, &third, Some(&encoded)).await, place);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    let path = format!("/api/shares/{share}/place?after=a&after=b");
+    server.ask("GET", &path, &third).await.refused(400, Code::RequestInvalid);
 
     // In time, and long before it is up.
     let known = server.place(share, &second, None).await.version;
