@@ -61,6 +61,9 @@ pub struct Timings {
     pub heard: Duration,
     /// A socket on which nothing came for this long, no pong either, is closed.
     pub idle: Duration,
+    /// A share or receiver counts against its address for this long from the last time that it was heard: somewhat
+    /// longer than the queue knows it by then.
+    pub counted: Duration,
     /// For how long a server that is asked to stop says that it is not ready, and goes on, before it stops.
     pub drain: Duration,
     /// How long a stopping server waits for its connections to close.
@@ -122,6 +125,7 @@ impl Default for Timings {
             ping: Duration::from_secs(15),
             heard: Duration::from_secs(10),
             idle: Duration::from_secs(45),
+            counted: Duration::from_secs(150),
             drain: Duration::ZERO,
             shutdown: Duration::from_secs(5),
         }

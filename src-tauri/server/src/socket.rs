@@ -1,7 +1,7 @@
 //! One WebSocket, from its authorisation to its end.
 
 use crate::connection::stopped;
-use crate::http::{Context, SHARE_COUNTS};
+use crate::http::Context;
 use crate::hub::Connection;
 use crate::limits::{Bucket, Client};
 use crate::mailbox::{Closing, Delivery, Inbox};
@@ -94,11 +94,7 @@ async fn authorise<S: Store>(
     };
     let claims = context.signer.check(share, &token, context.hub.now());
     let role = claims.map_err(|_| End::Refused(Code::NotAuthorised))?.role;
-    let held = match role {
-        Role::Sender => context.hold_share(client, share).await,
-        Role::Receiver(peer) => context.hold_receiver(client, share, peer).await,
-    };
-    held.map_err(|failure| End::Refused(failure.code()))?;
+    context.hold(client, share, role).await.map_err(|failure| End::Refused(failure.code()))?;
     context.hub.connect(share, role).await.map_err(End::Refused)
 }
 
@@ -142,7 +138,7 @@ async fn converse<S: Store>(
     let mut heard = Instant::now();
     // When the queue was told last that something was heard.
     let mut told = heard;
-    // When a sender's share was last counted as one of its address.
+    // When the peer was last counted as one of its address.
     let mut held = heard;
     loop {
         let done = tokio::select! {
@@ -174,10 +170,10 @@ async fn converse<S: Store>(
             if let Err(code) = connection.heard().await {
                 return End::Refused(code);
             }
-            if kind == Kind::Sender && held.elapsed() >= SHARE_COUNTS / 3 {
+            if held.elapsed() >= timings.counted / 3 {
                 held = told;
                 // It is one already, unless the store was lost; then it is let be.
-                let _ = context.hold_share(client, connection.share()).await;
+                let _ = context.hold(client, connection.share(), connection.role()).await;
             }
         }
     }

@@ -22,6 +22,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, ready};
+use tokio::time::Instant;
 
 const BEAT: &[u8] = b":\n\n";
 // What a browser waits before it connects again, in milliseconds.
@@ -57,7 +58,9 @@ pub async fn events<S: Store>(
     let first = if known { Bytes::from_static(BEAT) } else { place_event(&place) };
     let counted = context.metrics.peer(Kind::Far);
     let of = Of { context, client, share, peer };
-    let stream = Stream { of, _counted: counted, listening, last: standing, first: Some(first), over: false };
+    let held = Instant::now();
+    let stream =
+        Stream { of, _counted: counted, listening, last: standing, held, first: Some(first), over: false };
     let body = Body::new(stream);
     // Older versions have no chunks.
     let body = if version == Version::HTTP_11 { takeover.hand_over(body) } else { body };
@@ -82,6 +85,14 @@ struct Of<S> {
 }
 
 impl<S: Store> Of<S> {
+    // The receiver is there still, and counts as one of its address.
+    fn hold(&self) {
+        let Of { client, share, peer, .. } = *self;
+        let context = Arc::clone(&self.context);
+        // It is one already, unless the store was lost; then it is let be.
+        tokio::spawn(async move { context.hold_receiver(client, share, peer).await });
+    }
+
     // The receiver does not count as one of its address any more.
     fn release(&self) {
         let Of { client, share, peer, .. } = *self;
@@ -96,6 +107,8 @@ struct Stream<S: Store> {
     _counted: Connected,
     listening: Listening<S>,
     last: Standing,
+    // When the receiver was last counted as one of its address.
+    held: Instant,
     first: Option<Bytes>,
     over: bool,
 }
@@ -119,7 +132,12 @@ impl<S: Store> Stream<S> {
             return Poll::Ready(Some(first));
         }
         while !self.over {
-            let event = match ready!(self.listening.listener().poll_next(context)) {
+            let word = ready!(self.listening.listener().poll_next(context));
+            if !matches!(word, Word::Close(_)) && self.held.elapsed() >= self.of.context.timings.counted / 3 {
+                self.held = Instant::now();
+                self.of.hold();
+            }
+            let event = match word {
                 Word::Place(standing) if !differs(&self.last, &standing) => continue,
                 Word::Place(standing) => {
                     self.last = standing;

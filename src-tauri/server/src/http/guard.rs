@@ -3,6 +3,7 @@
 
 use super::{Context, Failure};
 use crate::limits::Client;
+use crate::role::Role;
 use crate::store::{Rate, Store};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,13 +13,9 @@ use sluice_protocol::id::{PeerId, ShareId};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// For how long a share counts against its address from the last time that its sender was heard.
-pub const SHARE_COUNTS: Duration = Duration::from_secs(150);
-/// For how long a receiver counts against its address from the last time that it joined or connected.
-pub const RECEIVER_COUNTS: Duration = Duration::from_secs(60 * 60);
 
 impl<S: Store> Context<S> {
-    /// An address opens a share. For [`SHARE_COUNTS`] it is one of that address.
+    /// An address opens a share. For [`crate::Timings::counted`] it is one of that address.
     ///
     /// # Errors
     /// [`Code::RateLimited`], [`Code::ServerFull`], [`Code::StoreUnavailable`].
@@ -27,7 +24,7 @@ impl<S: Store> Context<S> {
         try_join(pace, self.hold_share(client, share)).await.map(|_| ())
     }
 
-    /// An address joins a share. For [`RECEIVER_COUNTS`] its receiver is one of that address.
+    /// An address joins a share. For [`crate::Timings::counted`] its receiver is one of that address.
     ///
     /// # Errors
     /// As for [`Self::admit_share`].
@@ -36,21 +33,28 @@ impl<S: Store> Context<S> {
         try_join(pace, self.hold_receiver(client, share, peer)).await.map(|_| ())
     }
 
-    /// A share is there, and its sender at this address.
+    /// A peer is there, at this address: from now on for [`crate::Timings::counted`] it, or its share, is one of it.
     ///
     /// # Errors
     /// [`Code::ServerFull`], [`Code::StoreUnavailable`].
-    pub async fn hold_share(&self, client: Client, share: ShareId) -> Result<(), Failure> {
-        self.hold("shares", client, share.0, self.limits.shares_per_address, SHARE_COUNTS).await
+    pub async fn hold(&self, client: Client, share: ShareId, role: Role) -> Result<(), Failure> {
+        match role {
+            Role::Sender => self.hold_share(client, share).await,
+            Role::Receiver(peer) => self.hold_receiver(client, share, peer).await,
+        }
     }
 
-    /// A receiver is there, at this address.
+    async fn hold_share(&self, client: Client, share: ShareId) -> Result<(), Failure> {
+        self.hold_one("shares", client, share.0, self.limits.shares_per_address).await
+    }
+
+    /// As [`Self::hold`], of a receiver.
     ///
     /// # Errors
-    /// As for [`Self::hold_share`].
+    /// The same.
     pub async fn hold_receiver(&self, client: Client, share: ShareId, peer: PeerId) -> Result<(), Failure> {
         let member = self.member(share, peer);
-        self.hold("receivers", client, member, self.limits.receivers_per_address, RECEIVER_COUNTS).await
+        self.hold_one("receivers", client, member, self.limits.receivers_per_address).await
     }
 
     /// A share is over.
@@ -80,19 +84,13 @@ impl<S: Store> Context<S> {
         }
     }
 
-    async fn hold(
-        &self,
-        what: &str,
-        client: Client,
-        member: [u8; 16],
-        cap: u32,
-        time: Duration,
-    ) -> Result<(), Failure> {
+    async fn hold_one(&self, what: &str, client: Client, member: [u8; 16], cap: u32) -> Result<(), Failure> {
         if cap == 0 {
             return Ok(());
         }
         let now = self.hub.now();
-        match self.hub.store().hold(&self.key(what, client), member, cap, now + time, now).await? {
+        let until = now + self.timings.counted;
+        match self.hub.store().hold(&self.key(what, client), member, cap, until, now).await? {
             true => Ok(()),
             false => Err(Code::ServerFull.into()),
         }

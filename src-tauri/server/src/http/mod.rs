@@ -16,7 +16,6 @@ mod shares;
 mod upgrade;
 
 pub use asking::{Connection, Peer};
-pub use guard::SHARE_COUNTS;
 
 use crate::config::{Limits, Timings};
 use crate::hub::Hub;

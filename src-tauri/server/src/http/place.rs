@@ -4,6 +4,7 @@ use super::asking::{Asking, InShare};
 use super::openapi::{OfBearer, OfPeer, OfQuery, OfShare, OfStore};
 use super::{Context, Failure};
 use crate::hub::{Closing, Listening, Word};
+use crate::limits::Client;
 use crate::metrics::Kind;
 use crate::store::Store;
 use axum::Json;
@@ -38,12 +39,12 @@ pub async fn place<S: Store>(
     let peer = context.receiver(share, &headers)?;
     let Query(Known { after }) = query.map_err(|_| Code::RequestInvalid)?;
     let place = match after {
-        None => look(&context, share, peer).await?,
+        None => look(&context, client, share, peer).await?,
         Some(after) => {
             let _counted = context.metrics.peer(Kind::Near);
             let mut listening = context.hub.listen(share, peer, false);
             // Whoever goes away in the middle has dropped; one that is answered has not.
-            let place = wait(&context, &listening, &after, share, peer).await;
+            let place = wait(&context, &listening, &after, client, share, peer).await;
             listening.finish();
             if place.as_ref().is_err_and(|&code| code != Code::StoreUnavailable) {
                 context.release_receiver(client, share, peer).await;
@@ -54,22 +55,35 @@ pub async fn place<S: Store>(
     Ok(Json(place))
 }
 
-async fn look<S: Store>(context: &Context<S>, share: ShareId, peer: PeerId) -> Result<Place, Code> {
+async fn look<S: Store>(
+    context: &Context<S>,
+    client: Client,
+    share: ShareId,
+    peer: PeerId,
+) -> Result<Place, Code> {
     let now = context.hub.now();
     let answers = context.hub.store().seen(share, &[peer], now).await?;
     let standing = answers.into_iter().next().unwrap_or(Err(Code::ServerFailed))?;
+    count(context, client, share, peer).await;
     Ok(Place::new(&standing, now))
+}
+
+// The receiver counts as one of its address. Since it joined it does, unless it has another one now: then it is let be.
+async fn count<S: Store>(context: &Context<S>, client: Client, share: ShareId, peer: PeerId) {
+    let _ = context.hold_receiver(client, share, peer).await;
 }
 
 async fn wait<S: Store>(
     context: &Context<S>,
     listening: &Listening<S>,
     after: &str,
+    client: Client,
     share: ShareId,
     peer: PeerId,
 ) -> Result<Place, Code> {
     let until = Instant::now() + context.timings.poll;
     let mut place = Place::new(&listening.begin().await?, listening.now());
+    count(context, client, share, peer).await;
     while place.version == after {
         match timeout_at(until, listening.listener().next()).await {
             Ok(Word::Place(standing)) => place = Place::new(&standing, listening.now()),

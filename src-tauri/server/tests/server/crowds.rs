@@ -4,8 +4,10 @@ use crate::harness::*;
 use futures_util::SinkExt;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{JoinKey, OwnerKey, PeerId};
+use sluice_protocol::queue::Progress;
 use sluice_protocol::signal::{ClientMessage, JoinShare, ServerMessage};
 use sluice_server::{Forwarded, Proxies};
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -85,6 +87,41 @@ async fn a_share_that_is_over_does_not_count_any_more() {
     sender.say(&ClientMessage::End).await;
     sender.ended(Code::ShareEnded).await;
     while server.http(&create(2, "")).await.status != 201 {}
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_receiver_counts_for_as_long_as_it_is_heard_and_not_much_longer() {
+    let server = Running::start(|config| {
+        config.limits.receivers_per_address = 4;
+        config.limits.joins_per_minute = 0;
+        let timings = &mut config.timings;
+        timings.counted = Duration::from_millis(1500);
+        (timings.heard, timings.ping) = (Duration::from_millis(50), Duration::from_millis(100));
+    })
+    .await;
+    let (share, _sender) = server.sender(1).await;
+    // One is never heard again, one is in the slot, one listens, one polls.
+    let mut active = server.receiver(share, 2).await;
+    server.join(share, 1).await;
+    let listens = server.join(share, 3).await.ticket;
+    let mut stream = server.stream(share, &listens, None).await;
+    let polls = server.join(share, 4).await.ticket;
+    let mut rounds = 0;
+    let mut joined = None;
+    // The one that takes the room of the first is not heard again either.
+    while joined.is_none_or(|joined: Instant| joined.elapsed() < Duration::from_secs(3)) {
+        stream.hear().await.unwrap();
+        active.say(&ClientMessage::Progress { progress: Progress::Downloading }).await;
+        server.place(share, &polls, None).await;
+        if joined.is_none() && server.try_join(share, 5, PROOF).await.status == 201 {
+            joined = Some(Instant::now());
+        }
+        rounds += 1;
+    }
+    assert!(rounds > 10, "the first had no time of its own");
+    server.join(share, 6).await;
+    server.try_join(share, 7, PROOF).await.refused(429, Code::ServerFull);
     server.stop().await;
 }
 
