@@ -272,9 +272,21 @@ impl MessageSource for ChannelReceiver {
     }
 }
 
+/// Where a channel's events come from, one after the other; `None` when it is gone.
+pub(super) trait Events: Send {
+    fn next(&mut self) -> impl Future<Output = Option<DataChannelEvent>> + Send;
+}
+
+impl Events for Arc<ChannelState> {
+    async fn next(&mut self) -> Option<DataChannelEvent> {
+        self.channel.poll().await
+    }
+}
+
 /// What the pump hands on: the queue is bounded by the permits that travel with the messages.
-pub(super) struct Pump {
+pub(super) struct Pump<E = Arc<ChannelState>> {
     state: Arc<ChannelState>,
+    events: E,
     messages: mpsc::UnboundedSender<(Bytes, OwnedSemaphorePermit)>,
     room: Arc<Semaphore>,
     // The message that told that the channel is open.
@@ -284,15 +296,22 @@ pub(super) struct Pump {
 impl Pump {
     /// A pump for a channel, and the receiver at its other end.
     pub(super) fn new(state: Arc<ChannelState>) -> (Self, ChannelReceiver) {
+        Self::with_events(Arc::clone(&state), state)
+    }
+}
+
+impl<E: Events> Pump<E> {
+    fn with_events(state: Arc<ChannelState>, events: E) -> (Self, ChannelReceiver) {
         let (messages, receiver) = mpsc::unbounded_channel();
-        let pump = Self { state, messages, room: Arc::new(Semaphore::new(RECEIVE_QUEUE)), early: None };
+        let room = Arc::new(Semaphore::new(RECEIVE_QUEUE));
+        let pump = Self { state, events, messages, room, early: None };
         (pump, ChannelReceiver { messages: receiver })
     }
 
     /// Waits until the channel is open; `false` if it closed instead.
     pub(super) async fn opened(&mut self) -> bool {
         loop {
-            match self.state.channel.poll().await {
+            match self.events.next().await {
                 Some(DataChannelEvent::OnOpen) => return true,
                 Some(DataChannelEvent::OnClose) | None => return false,
                 // Through a relay the crate hands on a first message before the word that the channel is open.
@@ -310,7 +329,7 @@ impl Pump {
         loop {
             let event = match self.early.take() {
                 Some(early) => Some(early),
-                None => self.state.channel.poll().await,
+                None => self.events.next().await,
             };
             let Some(event) = event else { return };
             match event {
@@ -339,8 +358,61 @@ impl Pump {
     }
 }
 
-impl Drop for Pump {
+impl<E> Drop for Pump<E> {
     fn drop(&mut self) {
         self.state.signal.send_modify(|signal| signal.closed = true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::VecDeque;
+    use webrtc::data_channel::RTCDataChannelMessage;
+    use webrtc::peer_connection::{PeerConnection as _, PeerConnectionBuilder, PeerConnectionEventHandler};
+
+    struct Deaf;
+
+    impl PeerConnectionEventHandler for Deaf {}
+
+    // Told in this order, and then the channel is gone.
+    struct Told(VecDeque<DataChannelEvent>);
+
+    impl Events for Told {
+        async fn next(&mut self) -> Option<DataChannelEvent> {
+            self.0.pop_front()
+        }
+    }
+
+    // What the reader of a channel that tells `events` is given; `None` if it never opens.
+    async fn given(events: Vec<DataChannelEvent>) -> Option<Vec<Bytes>> {
+        let peer =
+            PeerConnectionBuilder::new().with_handler(Arc::new(Deaf)).with_udp_addrs(vec!["127.0.0.1:0"]);
+        let peer = Box::pin(peer.build()).await.unwrap();
+        let state = ChannelState::new(peer.create_data_channel("x", None).await.unwrap());
+        let (mut pump, mut receiver) = Pump::with_events(state, Told(events.into()));
+        if !pump.opened().await {
+            return None;
+        }
+        pump.run().await;
+        let mut messages = Vec::new();
+        while let Some(message) = receiver.recv().await {
+            messages.push(message);
+        }
+        Some(messages)
+    }
+
+    fn message(text: &str) -> DataChannelEvent {
+        DataChannelEvent::OnMessage(RTCDataChannelMessage { is_string: false, data: text.into() })
+    }
+
+    #[tokio::test]
+    async fn a_message_before_the_word_that_the_channel_is_open_comes_first() {
+        let late = vec![message("hello"), DataChannelEvent::OnOpen, message("again")];
+        assert_eq!(given(late).await.unwrap(), ["hello", "again"]);
+        let early = vec![DataChannelEvent::OnOpen, message("hello"), DataChannelEvent::OnClose, message("x")];
+        assert_eq!(given(early).await.unwrap(), ["hello"]);
+        assert_eq!(given(vec![DataChannelEvent::OnClose, DataChannelEvent::OnOpen]).await, None);
     }
 }
