@@ -13,6 +13,7 @@ mod network;
 mod queue;
 mod receiver;
 mod rng;
+mod room;
 mod sender;
 mod share;
 mod stalls;
