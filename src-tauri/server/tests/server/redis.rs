@@ -36,7 +36,14 @@ struct Node {
 impl Redis {
     /// One node.
     pub fn single() -> Self {
+        Self::single_with(|_| Vec::new())
+    }
+
+    /// One node, with more arguments once its address is known.
+    pub fn single_with(more: impl FnOnce(Ipv4Addr) -> Vec<String>) -> Self {
         let mut redis = Self::prepare(1, false);
+        let Node { address, arguments, .. } = &mut redis.nodes[0];
+        arguments.extend(more(*address));
         redis.start(0);
         redis
     }

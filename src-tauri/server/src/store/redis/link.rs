@@ -9,8 +9,11 @@ use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, PushInfo, PushKind,
     RedisError, Value,
 };
+use rustls::CertificateError;
 use sluice_protocol::error::Code;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::error::Error;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -140,8 +143,29 @@ impl Link {
 /// What a caller is told of an error that is not its own.
 pub(super) fn unavailable(error: &RedisError) -> Code {
     // Nothing of what Redis says in words: it may repeat an address.
-    tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis can't be used");
+    let (code, certificate) = (error.code(), certificate(error));
+    tracing::warn!(kind = ?error.kind(), code, certificate, "Redis can't be used");
     Code::StoreUnavailable
+}
+
+// What is wrong with Redis's certificate, if that is the trouble.
+fn certificate(error: &RedisError) -> Option<&'static str> {
+    let source = error.source()?.downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
+    let rustls::Error::InvalidCertificate(error) =
+        source.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()?
+    else {
+        return None;
+    };
+    Some(match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "signed by nobody that is trusted here"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "made out to another host"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "expired",
+        _ => "not valid",
+    })
 }
 
 fn resp3(url: &str) -> Result<ConnectionInfo, RedisError> {
