@@ -218,11 +218,17 @@ async fn an_outage_is_told_and_outlived() {
     assert_eq!(first.get("/readyz").await.status, 503);
     second.try_join(share, 2, PROOF).await.refused(503, Code::StoreUnavailable);
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    let up = async || {
+        let metrics = first.get("/metrics").await.body;
+        metrics.lines().find_map(|line| line.strip_prefix("sluice_store_up ")).map(str::to_owned)
+    };
+    assert_eq!(up().await.as_deref(), Some("0"));
     // Nobody who is connected is sent away.
     sender.settle().await;
     receiver.settle().await;
     redis.resume(0);
     assert_eq!(first.get("/readyz").await.status, 200);
+    assert_eq!(up().await.as_deref(), Some("1"));
     receiver.say(&ClientMessage::Relay { peer: None, signal: request(1) }).await;
     sender.news(&ServerMessage::Relay { peer: Some(peer(1)), signal: request(1) }).await;
 

@@ -385,6 +385,8 @@ impl Store for RedisStore {
     }
 
     async fn totals(&self) -> Result<Totals, Code> {
+        // What is known here may be old.
+        self.ready().await?;
         Ok(self.inner.shares().totals())
     }
 
