@@ -405,6 +405,8 @@ local function tick(force)
 end
 
 local function create(join_hash, slots, first_active)
+    -- The session may be lost, and the rest of it not.
+    redis.call('DEL', unpack(KEYS))
     session = {
         join_hash = join_hash,
         slots = slots,

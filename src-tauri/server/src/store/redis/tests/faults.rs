@@ -296,6 +296,18 @@ async fn what_redis_forgets_is_built_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_forgets_in_part_is_built_again() {
+    for lost in script::keys(SHARE) {
+        let mut redis = Redis::single();
+        let harm = async |redis: &mut Redis, _: &Arc<Crowd>| {
+            assert_eq!(redis.ask(0, &["DEL", &lost]), "1", "{lost}");
+        };
+        let (_, heard) = watched(&mut redis, harm).await;
+        assert!(heard.iter().all(|heard| heard.missed > 0), "nobody said that {lost} is gone");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_is_noticed_though_nobody_asks() {
     let redis = Redis::single();
     let (store, mut notices) = open_store(&redis, Duration::ZERO);
