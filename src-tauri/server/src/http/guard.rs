@@ -7,7 +7,6 @@ use crate::role::Role;
 use crate::store::{Rate, Store};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::future::try_join;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
 use std::time::Duration;
@@ -20,8 +19,8 @@ impl<S: Store> Context<S> {
     /// # Errors
     /// [`Code::RateLimited`], [`Code::ServerFull`], [`Code::StoreUnavailable`].
     pub async fn admit_share(&self, client: Client, share: ShareId) -> Result<(), Failure> {
-        let pace = self.pace("create", client, self.limits.creates_per_minute);
-        try_join(pace, self.hold_share(client, share)).await.map(|_| ())
+        self.pace("create", client, self.limits.creates_per_minute).await?;
+        self.hold_share(client, share).await
     }
 
     /// An address joins a share. For [`crate::Timings::counted`] its receiver is one of that address.
@@ -29,8 +28,8 @@ impl<S: Store> Context<S> {
     /// # Errors
     /// As for [`Self::admit_share`].
     pub async fn admit_receiver(&self, client: Client, share: ShareId, peer: PeerId) -> Result<(), Failure> {
-        let pace = self.pace("join", client, self.limits.joins_per_minute);
-        try_join(pace, self.hold_receiver(client, share, peer)).await.map(|_| ())
+        self.pace("join", client, self.limits.joins_per_minute).await?;
+        self.hold_receiver(client, share, peer).await
     }
 
     /// A peer is there, at this address: from now on for [`crate::Timings::counted`] it, or its share, is one of it.

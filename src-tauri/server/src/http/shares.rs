@@ -35,7 +35,12 @@ pub async fn create<S: Store>(
     let share = owner_key.share_id();
     context.admit_share(client, share).await?;
     let terms = Terms { join_hash, slots, active, summary };
-    context.hub.store().open(share, terms, context.hub.now()).await?;
+    let opened = context.hub.store().open(share, terms, context.hub.now()).await;
+    if opened == Err(Code::ServerFull) {
+        // There was none before either.
+        context.release_share(client, share).await;
+    }
+    opened?;
     let token = context.signer.sign(share, Role::Sender, 0, context.hub.now());
     Ok((StatusCode::CREATED, Json(ShareCreated { share, token })))
 }

@@ -116,6 +116,44 @@ async fn instances_on_a_cluster_serve_one_share() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_does_not_count_against_its_address() {
+    let redis = Redis::single();
+    let start = async |shares: u32, per_minute: u32| {
+        let store = redis.url().parse().unwrap();
+        Running::start(|config| {
+            config.store = store;
+            config.limits.shares = shares;
+            (config.limits.shares_per_address, config.limits.receivers_per_address) = (3, 2);
+            (config.limits.creates_per_minute, config.limits.joins_per_minute) = (per_minute, per_minute);
+        })
+        .await
+    };
+    let create = async |server: &Running, owner: u8| {
+        let body = create_body(1).replace(&OwnerKey([1; 32]).to_text(), &OwnerKey([owner; 32]).to_text());
+        server.post("/api/shares", &body).await
+    };
+    let (strict, small, other) = (start(10, 1).await, start(1, 0).await, start(10, 0).await);
+    let (share, _sender) = strict.sender(1).await;
+    create(&strict, 2).await.refused(429, Code::RateLimited);
+    strict.join(share, 1).await;
+    strict.try_join(share, 2, PROOF).await.refused(429, Code::RateLimited);
+    assert_eq!(other.try_join(share, 3, PROOF).await.status, 201);
+    other.try_join(share, 4, PROOF).await.refused(429, Code::ServerFull);
+
+    // This one has a share of its own, and no room for another.
+    let answer = create(&small, 3).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    let ShareCreated { share, token } = serde_json::from_str(&answer.body).unwrap();
+    small.authorize(share, &token).await.expect(&opened(&[], 0)).await;
+    create(&small, 4).await.refused(429, Code::ServerFull);
+    assert_eq!(create(&other, 5).await.status, 201);
+    create(&other, 6).await.refused(429, Code::ServerFull);
+    for server in [strict, small, other] {
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_redis_forgets_is_built_again_by_the_peers() {
     let redis = Redis::single();
     let (first, second) = instances(&redis).await;
