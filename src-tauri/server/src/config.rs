@@ -89,7 +89,8 @@ pub struct Limits {
     pub creates_per_minute: u32,
     /// How often one address may join.
     pub joins_per_minute: u32,
-    /// How many messages a second a socket takes in the long run; at once it takes twenty times as many.
+    /// How many messages a second, pings and pongs included, a socket takes in the long run; at once it takes twenty
+    /// times as many.
     pub messages_per_second: u32,
 }
 

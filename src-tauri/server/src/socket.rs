@@ -148,9 +148,12 @@ async fn converse<S: Store>(
             },
             received = socket.recv() => {
                 heard = Instant::now();
+                // Each costs something: pings are answered.
+                if received.as_ref().is_some_and(Result::is_ok) && !pace.take() {
+                    return End::Refused(Code::RateLimited);
+                }
                 match text_of(received) {
                     Ok(None) => Ok(()),
-                    Ok(Some(_)) if !pace.take() => Err(End::Refused(Code::RateLimited)),
                     Ok(Some(text)) => handle(&text, &mut connection, kind, context).await,
                     Err(end) => Err(end),
                 }

@@ -221,6 +221,24 @@ async fn a_socket_that_says_too_much_is_closed_and_the_others_are_not() {
 }
 
 #[tokio::test]
+async fn pings_and_pongs_are_messages_too() {
+    let server = Running::start(|config| config.limits.messages_per_second = 2).await;
+    let (share, mut sender) = server.sender(1).await;
+    let ticket = server.join(share, 1).await.ticket;
+    for message in [Message::Ping(vec![1].into()), Message::Pong(vec![1].into())] {
+        let mut loud = server.admitted(share, &ticket).await;
+        for _ in 0..60 {
+            // It may be closed on the way.
+            let _ = loud.0.send(message.clone()).await;
+        }
+        loud.refused(Code::RateLimited).await;
+    }
+    sender.news(&joined(1)).await;
+    sender.settle().await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn messages_and_bodies_of_ten_mebibytes_are_refused_and_change_nothing() {
     let server = Running::start(|_| {}).await;
     let (share, mut sender) = server.sender(1).await;
