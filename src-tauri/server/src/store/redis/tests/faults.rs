@@ -24,6 +24,7 @@ const RECEIVERS: u8 = 40;
 const WORK: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(250);
 
 struct Crowd {
     // Their clocks are two hours apart.
@@ -378,20 +379,39 @@ async fn an_instance_that_is_gone_without_a_word_takes_nobody_with_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_share_that_no_instance_knows_any_more_vanishes() {
-    let redis = Redis::single();
-    let second = Duration::from_secs(1) / 4;
-    let rules =
-        Rules { lease: second, grace: second, presence: second, sender_grace: second, max_receivers: 9 };
-    let (store, _notices) = RedisStore::new(&url(&redis), rules, 10, Clock::new()).unwrap();
+// A share of which all four keys are there, and whose times are so short that they last a second without a heartbeat.
+async fn short_lived(redis: &Redis) -> RedisStore {
+    let rules = Rules { lease: SHORT, grace: SHORT, presence: SHORT, sender_grace: SHORT, max_receivers: 9 };
+    let (store, _notices) = RedisStore::new(&url(redis), rules, 10, Clock::new()).unwrap();
     let terms = Terms { join_hash: HASH, slots: 1, active: vec![peer(1)], summary: Some("sealed".into()) };
     store.open(SHARE, terms, Duration::ZERO).await.unwrap();
     let join = Command::Join { peer: peer(2), proof: HASH, arrival: None };
     store.handle(SHARE, &join, Duration::ZERO).await.unwrap();
-    let rate = Rate { per: second, burst: 1 };
+    store
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_lasts_for_as_long_as_its_sender_is_heard() {
+    let redis = Redis::single();
+    let store = short_lived(&redis).await;
+    let start = Instant::now();
+    while start.elapsed() < 12 * SHORT {
+        store.handle(SHARE, &Command::SenderSeen, Duration::ZERO).await.unwrap();
+        sleep(SHORT / 5).await;
+    }
+    let (mut keys, mut all) = (redis.keys(), script::keys(SHARE));
+    keys.sort();
+    all.sort();
+    assert_eq!(keys, all);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_that_no_instance_knows_any_more_vanishes() {
+    let redis = Redis::single();
+    let store = short_lived(&redis).await;
+    let rate = Rate { per: SHORT, burst: 1 };
     store.allow("a pseudonym", rate, Duration::ZERO).await.unwrap();
-    store.hold("a pseudonym", [1; 16], 1, second, Duration::ZERO).await.unwrap();
+    store.hold("a pseudonym", [1; 16], 1, SHORT, Duration::ZERO).await.unwrap();
     let keys = redis.keys();
     assert_eq!(keys.len(), 6, "{keys:?}");
     drop(store);
