@@ -13,7 +13,7 @@ mod machine;
 mod news;
 
 pub use machine::Queue;
-pub use news::News;
+pub use news::{FAR_INTERVAL, News};
 
 use crate::error::Code;
 use crate::id::{JoinHash, PeerId};

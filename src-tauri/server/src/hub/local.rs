@@ -6,7 +6,7 @@ use crate::mailbox::{Closing, Outbox};
 use crate::role::Role;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
-use sluice_protocol::queue::{Event, News, Standing};
+use sluice_protocol::queue::{Event, FAR_INTERVAL, News, Standing};
 use sluice_protocol::signal::ServerMessage;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ pub struct Local {
     moves: u64,
     // Those whose place has to be asked for, whatever the news say.
     unsure: HashSet<PeerId>,
+    // The sender came or went, and those in line have not been asked for since; they are, from this moment on.
+    sender_moved: bool,
+    sender_from: Duration,
     // Somebody asks for places, since when so many moves were known.
     asking: Option<u64>,
     // When the first of the news came that were not told yet, and of those that places are being asked for.
@@ -322,6 +325,10 @@ impl Local {
         if self.asking.is_some() {
             return Vec::new();
         }
+        if self.sender_moved && now >= self.sender_from {
+            (self.sender_moved, self.sender_from) = (false, now + FAR_INTERVAL);
+            self.doubt_all();
+        }
         let mut peers = self.news.poll_due(now);
         peers.extend(self.unsure.drain());
         if !peers.is_empty() {
@@ -393,7 +400,10 @@ impl Local {
         }
         let places = match self.asking {
             Some(_) => None,
-            None if self.unsure.is_empty() => self.news.poll_timeout(),
+            None if self.unsure.is_empty() => {
+                let moved = self.sender_moved.then_some(self.sender_from);
+                self.news.poll_timeout().into_iter().chain(moved).min()
+            }
             None => Some(Duration::ZERO),
         };
         let counts = self.sender.as_ref().and_then(Sender::poll_timeout);
@@ -485,7 +495,8 @@ impl Local {
                 socket.tell_sender_here(here);
             }
         }
-        self.doubt_all();
+        // One that comes and goes all the time is not news to a long line each time.
+        self.sender_moved = true;
     }
 
     fn end(&mut self, code: Code) {

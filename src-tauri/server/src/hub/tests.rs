@@ -295,6 +295,33 @@ async fn a_queue_that_counts_its_moves_anew_is_followed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn those_in_line_are_asked_for_once_a_second_while_the_sender_comes_and_goes() {
+    let two = Two::start(1).await;
+    let (_sender, _to_sender) = two.connect(0, Role::Sender).await;
+    let (_first, mut to_first) = two.receiver(0, 1).await;
+    let (waiting, standing) = two.waiting(0, 2).await;
+    assert!(standing.sender_here);
+    let hub = &two.hubs[0];
+    let before = hub.store().asked.load(Ordering::Relaxed);
+    for _ in 0..50 {
+        for command in [Command::SenderDrop, Command::SenderSeen] {
+            hub.store().handle(SHARE, &command, hub.now()).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // Who is in a slot hears it at once.
+        assert_eq!(news(&mut to_first).await, ServerMessage::SenderAway);
+        assert_eq!(news(&mut to_first).await, ServerMessage::SenderBack);
+    }
+    let asked = hub.store().asked.load(Ordering::Relaxed) - before;
+    assert!((4..=6).contains(&asked), "in five seconds it asked {asked} times");
+    hub.store().handle(SHARE, &Command::SenderDrop, hub.now()).await.unwrap();
+    let last = async {
+        while !matches!(waiting.listener().next().await, Word::Place(Standing { sender_here: false, .. })) {}
+    };
+    tokio::time::timeout(Duration::from_secs(2), last).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_shows_its_receiver_for_as_long_as_it_is_read() {
     let two = Two::start(1).await;
     let (sender, _to_sender) = two.connect(0, Role::Sender).await;

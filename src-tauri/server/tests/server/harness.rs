@@ -99,6 +99,16 @@ impl Running {
         serde_json::from_str(&answer.body).unwrap()
     }
 
+    // Joins with a ticket of before.
+    pub async fn join_again(&self, share: ShareId, peer: u8, ticket: &str) -> ShareJoined {
+        let ticket = Some(ticket.to_owned());
+        let body = JoinShare { version: 1, join_key: PROOF, peer: PeerId([peer; 16]), ticket };
+        let path = format!("/api/shares/{share}/receivers");
+        let answer = self.post(&path, &serde_json::to_string(&body).unwrap()).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
     // The ticket of one that is in line and present, for as long as it is not missed.
     pub async fn wait_in_line(&self, share: ShareId, peer: u8, ahead: u32) -> String {
         let ShareJoined { ticket, .. } = self.join(share, peer).await;

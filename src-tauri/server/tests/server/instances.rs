@@ -4,11 +4,9 @@ use crate::harness::*;
 use crate::redis::Redis;
 use sluice_protocol::VERSION;
 use sluice_protocol::error::Code;
-use sluice_protocol::id::{OwnerKey, PeerId, ShareId};
+use sluice_protocol::id::OwnerKey;
 use sluice_protocol::queue::Tier;
-use sluice_protocol::signal::{
-    ClientMessage, CreateShare, JoinShare, ServerMessage, ShareCreated, ShareJoined, Signal,
-};
+use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, ShareCreated, ShareJoined, Signal};
 use std::time::{Duration, Instant};
 
 async fn instances(redis: &Redis) -> (Running, Running) {
@@ -40,16 +38,6 @@ async fn open_again(server: &Running, slots: u16, active: &[u8]) -> Socket {
     assert_eq!(answer.status, 201, "{}", answer.body);
     let ShareCreated { share, token } = serde_json::from_str(&answer.body).unwrap();
     server.authorize(share, &token).await
-}
-
-async fn join_again(server: &Running, share: ShareId, peer: PeerId, ticket: &str) -> Answer {
-    let body = JoinShare { version: VERSION, join_key: PROOF, peer, ticket: Some(ticket.to_owned()) };
-    server.post(&format!("/api/shares/{share}/receivers"), &serde_json::to_string(&body).unwrap()).await
-}
-
-fn ticket(joined: &Answer) -> ShareJoined {
-    assert_eq!(joined.status, 201, "{}", joined.body);
-    serde_json::from_str(&joined.body).unwrap()
 }
 
 async fn check_journey(redis: &Redis) {
@@ -175,8 +163,8 @@ async fn what_redis_forgets_is_built_again_by_the_peers() {
     let mut sender = open_again(&second, 1, &[1]).await;
     sender.expect(&opened(&[1], 0)).await;
     // The last one is the first that is back, and does not get ahead by it.
-    let third = ticket(&join_again(&second, share, peer(3), &third_in_line).await);
-    let again = ticket(&join_again(&first, share, peer(2), &second_in_line).await);
+    let third = second.join_again(share, 3, &third_in_line).await;
+    let again = first.join_again(share, 2, &second_in_line).await;
     assert_eq!((again.place.ahead, again.place.tier), (0, Tier::Near));
     assert_eq!(first.place(share, &third.ticket, None).await.ahead, 1);
     let _receiver = first.admitted(share, &held).await;
