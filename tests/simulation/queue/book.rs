@@ -171,6 +171,10 @@ impl Book {
                 assert!(matches!(stage, Stage::Promoted { until } if until <= now), "{stage:?} lapsed early");
                 assert!(after.line.contains(&peer), "one that was passed over lost its place");
             }
+            Event::Dropped { peer } => {
+                assert_eq!(*command, Command::Drop { peer });
+                assert!(!is_ready(after.receivers[&peer], now), "one that dropped counts as there");
+            }
             Event::Joined { peer } => {
                 assert!(self.promoted.remove(&peer), "a slot was taken that was not kept");
                 self.active.insert(peer);

@@ -357,7 +357,7 @@ impl World {
                 self.put(self.now + delay, Happening::SenderHears { event, life });
             }
             Event::Ended { .. } => self.lose(),
-            Event::Waiting { .. } | Event::SenderHere | Event::SenderAway => {}
+            Event::Dropped { .. } | Event::Waiting { .. } | Event::SenderHere | Event::SenderAway => {}
         }
     }
 

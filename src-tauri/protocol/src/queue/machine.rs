@@ -250,13 +250,13 @@ impl Queue {
 
     fn drop_connection(&mut self, peer: PeerId, now: Duration) {
         let until = now + self.rules.grace;
-        match self.receivers.get(&peer).map(|receiver| receiver.stage) {
-            Some(Stage::Waiting { ready: true, .. }) => {
-                self.set_stage(peer, Stage::Waiting { until, ready: false });
-            }
-            Some(Stage::Active { .. }) => self.set_stage(peer, Stage::Dropped { until }),
-            _ => {}
-        }
+        let stage = match self.receivers.get(&peer).map(|receiver| receiver.stage) {
+            Some(Stage::Waiting { ready: true, .. }) => Stage::Waiting { until, ready: false },
+            Some(Stage::Active { .. }) => Stage::Dropped { until },
+            _ => return,
+        };
+        self.set_stage(peer, stage);
+        self.events.push_back(Event::Dropped { peer });
     }
 
     fn sender_seen(&mut self, now: Duration) {

@@ -160,8 +160,9 @@ pub enum Command {
         peer: PeerId,
     },
     /// It is there to take its slot, or is back in it. Every sign of life of a socket in a slot is best told so and not
-    /// as [`Command::Seen`]: where two instances serve one receiver, the end of its older socket may come after the
-    /// beginning of its newer one, and would take the slot from it.
+    /// as [`Command::Seen`]: that does not renew a slot whose socket dropped, which only a socket can come back to, and
+    /// where two instances serve one receiver, the end of its older socket may come after the beginning of its newer
+    /// one.
     Claim {
         /// Who.
         peer: PeerId,
@@ -234,6 +235,12 @@ pub enum Event {
         /// [`Code::NotAuthorised`] if the sender let it go; `None` if it left or was not heard of for too long.
         code: Option<Code>,
     },
+    /// To the server where it is connected, if it is: its connection is said to have dropped. That may be an older one,
+    /// of which the end was told late; then it shows itself again.
+    Dropped {
+        /// Who.
+        peer: PeerId,
+    },
     /// To the sender: this receiver is in a slot.
     Joined {
         /// Who.
@@ -257,7 +264,7 @@ pub enum Event {
     },
     /// To all receivers: the sender is back.
     SenderHere,
-    /// To all receivers: the sender is away.
+    /// To all receivers: the sender is away. Where it is connected, it shows itself, as after [`Event::Dropped`].
     SenderAway,
     /// To all: the share is over.
     Ended {

@@ -31,8 +31,7 @@ pub struct Local {
     // When the first of the news came that were not told yet, and of those that places are being asked for.
     news_since: Option<Duration>,
     asking_since: Option<Duration>,
-    // Receivers' sockets that may have lost their slot.
-    suspects: Vec<(PeerId, u64)>,
+    suspects: Vec<Suspect>,
     // The sender has been told of one more receiver.
     joined: Arc<Notify>,
 }
@@ -56,6 +55,17 @@ struct Listening {
     listener: Arc<Listener>,
     // As it was told last.
     told: Option<Standing>,
+}
+
+/// A connection that the queue may not count on any more: it has to show itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspect {
+    /// The sender's socket.
+    Sender,
+    /// A receiver's, with its number.
+    Socket(PeerId, u64),
+    /// One that waits.
+    Listener(PeerId),
 }
 
 /// Where a signal goes.
@@ -215,9 +225,11 @@ impl Local {
             Event::Joined { .. } => ("joined", self.sender.is_some()),
             Event::Left { .. } => ("left", self.sender.is_some()),
             Event::Ended { .. } => ("ended", true),
-            Event::Waiting { .. } | Event::Moved { .. } | Event::SenderHere | Event::SenderAway => {
-                return None;
-            }
+            Event::Dropped { .. }
+            | Event::Waiting { .. }
+            | Event::Moved { .. }
+            | Event::SenderHere
+            | Event::SenderAway => return None,
         };
         is_here.then_some(news)
     }
@@ -232,9 +244,16 @@ impl Local {
             // It may have joined again since.
             Event::Gone { peer, code: None } => {
                 self.doubt(peer);
-                let receiver = self.receivers.get(&peer);
-                let socket = receiver.and_then(|receiver| receiver.socket.as_ref());
-                self.suspects.extend(socket.map(|socket| (peer, socket.number)));
+                self.suspect(peer);
+            }
+            Event::Dropped { peer } => {
+                if !self.suspect(peer)
+                    && let Some(Receiver { listener: Some(listening), .. }) = self.receivers.get(&peer)
+                    // One that takes nothing is not there.
+                    && listening.listener.is_idle()
+                {
+                    self.suspects.push(Suspect::Listener(peer));
+                }
             }
             Event::Gone { peer, code: Some(code) } => self.dismiss(peer, code),
             Event::Joined { .. } | Event::Left { .. } | Event::Waiting { .. } => {
@@ -251,7 +270,10 @@ impl Local {
                 self.news.handle_moves(moves);
             }
             Event::SenderHere => self.tell_sender_here(true),
-            Event::SenderAway => self.tell_sender_here(false),
+            Event::SenderAway => {
+                self.tell_sender_here(false);
+                self.suspects.extend(self.sender.as_ref().map(|_| Suspect::Sender));
+            }
             Event::Ended { code } => self.end(code),
         }
     }
@@ -268,7 +290,7 @@ impl Local {
         let sockets =
             self.receivers.iter().filter_map(|(&peer, receiver)| Some((peer, receiver.socket.as_ref()?)));
         let admitted = sockets.filter(|(_, socket)| socket.admitted);
-        self.suspects.extend(admitted.map(|(peer, socket)| (peer, socket.number)));
+        self.suspects.extend(admitted.map(|(peer, socket)| Suspect::Socket(peer, socket.number)));
     }
 
     /// The share is not known any more, or not for this receiver.
@@ -355,8 +377,8 @@ impl Local {
         self.asking_since.take()
     }
 
-    /// Sockets of receivers for which it has to be asked whether they still have their slots.
-    pub fn poll_suspects(&mut self) -> Vec<(PeerId, u64)> {
+    /// Those who have to show themselves now.
+    pub fn poll_suspects(&mut self) -> Vec<Suspect> {
         std::mem::take(&mut self.suspects)
     }
 
@@ -480,6 +502,14 @@ impl Local {
         if self.receivers.contains_key(&peer) {
             self.unsure.insert(peer);
         }
+    }
+
+    // Whether a receiver has a socket here, which may have lost its slot.
+    fn suspect(&mut self, peer: PeerId) -> bool {
+        let socket = self.receivers.get(&peer).and_then(|receiver| receiver.socket.as_ref());
+        let suspect = socket.map(|socket| Suspect::Socket(peer, socket.number));
+        self.suspects.extend(suspect);
+        suspect.is_some()
     }
 
     fn dismiss(&mut self, peer: PeerId, code: Code) {

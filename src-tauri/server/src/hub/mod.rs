@@ -25,7 +25,7 @@ use crate::role::Role;
 use crate::store::{Notice, Notices, Store};
 use futures_util::StreamExt;
 use futures_util::stream;
-use local::Local;
+use local::{Local, Suspect};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
 use sluice_protocol::queue::Command;
@@ -259,13 +259,11 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    // What failed here is noticed by the queue itself, later.
+    // What failed here is noticed by the queue itself, later. One that comes back before the queue hears of this is told
+    // as any that is connected elsewhere.
     async fn dropped(&self, share: ShareId, role: Role, socket: bool) {
-        let back = || {
-            let (sockets, listens) = self.change(share, |local| local.connected(role)).unwrap_or_default();
-            sockets || (listens && !socket)
-        };
-        if back() {
+        let (sockets, listens) = self.change(share, |local| local.connected(role)).unwrap_or_default();
+        if sockets || (listens && !socket) {
             return;
         }
         let command = match role {
@@ -273,15 +271,6 @@ impl<S: Store> Hub<S> {
             Role::Receiver(peer) => Command::Drop { peer },
         };
         let _ = self.store.handle(share, &command, self.now()).await;
-        if back() {
-            // It may have come back before the queue heard that it had dropped.
-            let again = match role {
-                Role::Sender => Command::SenderSeen,
-                Role::Receiver(peer) if socket => Command::Claim { peer },
-                Role::Receiver(peer) => Command::Seen { peer },
-            };
-            let _ = self.store.handle(share, &again, self.now()).await;
-        }
     }
 
     // Brings a sender up to date; one whose share was lost can open it again.
@@ -321,8 +310,8 @@ impl<S: Store> Hub<S> {
             if !peers.is_empty() {
                 tokio::spawn(Arc::clone(self).ask(share, peers));
             }
-            for (peer, number) in suspects {
-                tokio::spawn(Arc::clone(self).check_slot(share, peer, number));
+            for suspect in suspects {
+                tokio::spawn(Arc::clone(self).show(share, suspect));
             }
         }
     }
@@ -341,8 +330,18 @@ impl<S: Store> Hub<S> {
         }
     }
 
-    // A receiver whose socket is here may have lost its slot.
-    async fn check_slot(self: Arc<Self>, share: ShareId, peer: PeerId, number: u64) {
+    async fn show(self: Arc<Self>, share: ShareId, suspect: Suspect) {
+        match suspect {
+            Suspect::Sender => {
+                // Where that fails, the socket learns why at its next sign of life.
+                let _ = self.store.handle(share, &Command::SenderSeen, self.now()).await;
+            }
+            Suspect::Socket(peer, number) => self.check_slot(share, peer, number).await,
+            Suspect::Listener(peer) => self.see(share, &[peer]).await,
+        }
+    }
+
+    async fn check_slot(&self, share: ShareId, peer: PeerId, number: u64) {
         let claim = Command::Claim { peer };
         match self.store.handle(share, &claim, self.now()).await {
             Ok(standing) => {

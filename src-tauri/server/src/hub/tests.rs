@@ -253,6 +253,36 @@ async fn a_free_slot_is_told_at_the_other_instance() {
     assert_eq!(next.listener().next().await, Word::Close(Closing::Replaced));
 }
 
+// As if an older connection at a third instance had ended, and the queue heard of it only now.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_an_older_connection_that_is_told_late_takes_nothing_from_the_newer() {
+    let two = Two::start(2).await;
+    let (_sender, _to_sender) = two.connect(0, Role::Sender).await;
+    let (_stays, mut to_stays) = two.receiver(1, 1).await;
+    let (mut leaves, _to_leaves) = two.receiver(0, 2).await;
+    let (next, _) = two.waiting(1, 3).await;
+    let (_last, _) = two.waiting(0, 4).await;
+    let store = two.hubs[0].store();
+    let late = [Command::Drop { peer: peer(1) }, Command::Drop { peer: peer(3) }, Command::SenderDrop];
+    for command in late {
+        store.handle(SHARE, &command, two.hubs[0].now()).await.unwrap();
+    }
+    assert_eq!(news(&mut to_stays).await, ServerMessage::SenderAway);
+    let back = pin!(news(&mut to_stays));
+    let back = tokio::time::timeout(Duration::from_millis(50), back).await;
+    assert_eq!(back, Ok(ServerMessage::SenderBack));
+    // It is there to be promoted, before its next sign of life.
+    leaves.leave(peer(2)).await.unwrap();
+    let promoted = pin!(async {
+        while !matches!(next.listener().next().await, Word::Place(Standing { lease: Some(_), .. })) {}
+    });
+    tokio::time::timeout(Duration::from_millis(50), promoted).await.expect("it was passed over");
+    // Past the grace of a slot without its socket.
+    tokio::time::sleep(Duration::from_secs(21)).await;
+    let (active, _) = store.opened(SHARE).await.unwrap();
+    assert_eq!(active, [peer(1)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_missed_is_made_up_for() {
     let two = Two::start(2).await;

@@ -7,7 +7,7 @@
 //! P peer until   promoted          L peer   left             M moves   moved
 //! O peer         passed over       J peer   joined           W count   so many wait
 //! G peer why     gone; d: dismissed, -: by itself            H, A      the sender is here, away
-//! E why          ended; e: by the sender, g: the sender is gone
+//! E why          ended; e: by the sender, g: the sender is gone            D peer   dropped
 //! S JSON         to the sender     T peer JSON   to a receiver
 //! X role peer socket   replaced; role s or r, a peer of zeros for the sender, socket 20 digits
 //! ```
@@ -56,6 +56,7 @@ fn notice(rest: &mut &[u8], local: &impl Fn(u64) -> Duration) -> Option<Notice> 
             };
             Event::Gone { peer, code }
         }
+        b'D' => Event::Dropped { peer: peer(rest)? },
         b'J' => Event::Joined { peer: peer(rest)? },
         b'L' => Event::Left { peer: peer(rest)? },
         b'W' => Event::Waiting { count: u32::try_from(number(rest, DIGITS)?).ok()? },
@@ -157,12 +158,15 @@ mod tests {
 
     #[test]
     fn events_are_read_one_after_the_other() {
-        let bytes = published(b"Pa peer of bytes!0000000000001000Ga peer of bytes!dW0000000000000003");
+        let bytes = published(
+            b"Pa peer of bytes!0000000000001000Ga peer of bytes!dDa peer of bytes!W0000000000000003",
+        );
         let peer = PeerId(*b"a peer of bytes!");
         let read = Message::parse(&bytes, Duration::from_micros).unwrap();
         let expected = [
             Event::Promoted { peer, until: Duration::from_millis(1) },
             Event::Gone { peer, code: Some(Code::NotAuthorised) },
+            Event::Dropped { peer },
             Event::Waiting { count: 3 },
         ];
         assert_eq!(read.notices, expected.map(Notice::Queue));

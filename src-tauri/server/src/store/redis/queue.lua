@@ -315,11 +315,10 @@ end
 local function drop()
     local peer = ARGV[FIRST_ARGUMENT]
     local receiver = get(peer)
-    local moment = now + rules.grace
-    if receiver and receiver.stage == 'ready' then
-        set_stage(peer, receiver, 'waiting', moment)
-    elseif receiver and receiver.stage == 'active' then
-        set_stage(peer, receiver, 'dropped', moment)
+    local stage = receiver and ({ ready = 'waiting', active = 'dropped' })[receiver.stage]
+    if stage then
+        set_stage(peer, receiver, stage, now + rules.grace)
+        tell('D' .. peer)
     end
 end
 
