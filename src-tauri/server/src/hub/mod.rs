@@ -158,10 +158,10 @@ impl<S: Store> Hub<S> {
 
     // Adds somebody to a share.
     fn enter<T>(&self, share: ShareId, enter: impl FnOnce(&mut Local, &mut Wheel, u64) -> T) -> T {
-        let now = self.now();
+        let now = self.store.common_time(self.now());
         let mut state = self.lock();
         let State { shares, wheel, last_number, stopping, .. } = &mut *state;
-        // Greater than all before, here and, so far as clocks agree, elsewhere; the instance makes it the only one.
+        // Greater than all before, here and, to some milliseconds, elsewhere; the instance makes it the only one.
         let micros = u64::try_from(now.as_micros()).unwrap_or_default();
         *last_number = micros.max((*last_number >> 10) + 1) << 10 | self.instance;
         let local = &mut shares.entry(share).or_default().local;
@@ -214,7 +214,7 @@ impl<S: Store> Hub<S> {
     fn handle_notice(self: &Arc<Self>, share: ShareId, notice: Notice) {
         let now = self.now();
         if let Notice::Replaced { socket, .. } = notice {
-            // Where another clock is ahead, the next one here is still later.
+            // However well the common time is known, the next one here is later.
             let mut state = self.lock();
             state.last_number = state.last_number.max(socket);
         }

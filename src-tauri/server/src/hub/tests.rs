@@ -98,6 +98,10 @@ impl Store for Shared {
         self.store.ready().await
     }
 
+    fn common_time(&self, now: Duration) -> Duration {
+        self.store.common_time(now)
+    }
+
     async fn totals(&self) -> Result<Totals, Code> {
         self.store.totals().await
     }

@@ -132,6 +132,10 @@ impl<S: Store> Store for Measured<S> {
         self.time("ready", self.store.ready()).await
     }
 
+    fn common_time(&self, now: Duration) -> Duration {
+        self.store.common_time(now)
+    }
+
     async fn totals(&self) -> Result<Totals, Code> {
         let answer = self.time("totals", self.store.totals()).await;
         let told = answer.ok().map(|Totals { shares, held, waiting }| (shares, held, waiting));

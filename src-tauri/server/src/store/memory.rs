@@ -187,6 +187,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn common_time(&self, now: Duration) -> Duration {
+        now
+    }
+
     async fn totals(&self) -> Result<Totals, Code> {
         let state = self.lock();
         let mut totals = Totals { shares: state.shares.len() as u64, ..Totals::default() };

@@ -195,6 +195,9 @@ pub trait Store: Send + Sync + 'static {
     /// [`Code::StoreUnavailable`] when not.
     fn ready(&self) -> impl Future<Output = Result<(), Code>> + Send;
 
+    /// The moment `now` of this instance by a clock that all instances have in common, as well as it is known.
+    fn common_time(&self, now: Duration) -> Duration;
+
     /// How much it holds.
     ///
     /// # Errors

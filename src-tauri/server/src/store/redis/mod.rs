@@ -384,6 +384,10 @@ impl Store for RedisStore {
         tokio::try_join!(self.inner.commands.ask(&probe), self.inner.news.ask(&probe)).map(|_| ())
     }
 
+    fn common_time(&self, now: Duration) -> Duration {
+        Duration::from_micros(micros(now).saturating_add_signed(self.inner.skew.load(Ordering::Relaxed)))
+    }
+
     async fn totals(&self) -> Result<Totals, Code> {
         // What is known here may be old.
         self.ready().await?;
@@ -391,6 +395,8 @@ impl Store for RedisStore {
     }
 
     async fn run(&self) {
+        // Before anybody comes: any answer says what time it is there.
+        let _ = self.inner.ask(ShareId([0; 16]), "standings", self.inner.clock.now(), |all| all).await;
         listen::look_after(&self.inner).await;
     }
 }

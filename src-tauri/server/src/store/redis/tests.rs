@@ -2,9 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::config::Timings;
+use crate::hub::Hub;
+use crate::mailbox::{Closing, Delivery};
+use crate::metrics::Metrics;
+use crate::role::Role;
 use crate::store::contract::{self, Inspect};
 use proptest::test_runner::{Config, TestRunner};
+use sluice_protocol::id::JoinHash;
 use sluice_protocol::queue::{Receiver, Snapshot, Stage};
+use sluice_protocol::signal::ServerMessage;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[path = "../../../tests/server/redis.rs"]
@@ -154,5 +161,44 @@ fn limits_hold_as_the_contract_says() {
     contract::block_on(async {
         let (store, _notices) = store(&redis, Time::Given);
         contract::check_limits(&store).await;
+    });
+}
+
+// The first instance's clock is two hours ahead.
+#[test]
+fn a_newer_socket_replaces_an_older_one_whatever_the_clocks_say() {
+    let redis = Redis::single();
+    contract::block_on(async {
+        let mut hubs = Vec::new();
+        for ahead in [Duration::from_secs(7200), Duration::ZERO] {
+            let clock = Clock::ahead(ahead);
+            let (store, notices) =
+                RedisStore::new(&url(&redis), contract::RULES, contract::MAX_SHARES, clock).unwrap();
+            let metrics = Arc::new(Metrics::new(clock.now()));
+            let (hub, chores) = Hub::new(store, clock, Timings::default(), metrics);
+            tokio::spawn(Arc::clone(&hub).run(notices, chores));
+            let running = Arc::clone(&hub);
+            tokio::spawn(async move { running.store().run().await });
+            hubs.push(hub);
+        }
+        let share = ShareId([1; 16]);
+        let terms = Terms { join_hash: JoinHash([7; 32]), slots: 1, active: Vec::new(), summary: None };
+        for hub in &hubs {
+            hub.store().open(share, terms.clone(), hub.now()).await.unwrap();
+        }
+        let (_older, mut to_older) = hubs[0].connect(share, Role::Sender).await.unwrap();
+        let (_newer, mut to_newer) = hubs[1].connect(share, Role::Sender).await.unwrap();
+        let closed = async {
+            loop {
+                if let Delivery::Close(closing) = to_older.next().await {
+                    return closing;
+                }
+            }
+        };
+        let closed = tokio::time::timeout(Duration::from_secs(20), closed).await;
+        assert_eq!(closed, Ok(Closing::Replaced), "the older one believes to be the newer");
+        let Delivery::Message(ServerMessage::Opened { .. }) = to_newer.next().await else {
+            panic!("the newer one was not told that it is open");
+        };
     });
 }
