@@ -11,6 +11,9 @@ use std::time::Duration;
 
 const SECRET: &str = "shared by server and relay";
 
+/// How much one user and all of them may have of a relay that is run as we say.
+const COMPOSED: &str = include_str!("../../src-tauri/server/deploy/compose.yaml");
+
 /// A user whose time ended in 2001, and the password that coturn would take from it before: the base64 of the
 /// HMAC-SHA1 of the name under [`SECRET`].
 const EXPIRED: (&str, &str) = ("1000000000:sluice", "DIonFrHFOk49KwsI/zNA/6XWdLY=");
@@ -51,6 +54,7 @@ impl Coturn {
             .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--allow-loopback-peers"])
             .args(["--listening-port", &port.to_string(), "--realm", "sluice"])
             .args(["--use-auth-secret", "--static-auth-secret", SECRET])
+            .args(quotas())
             .arg("--userdb")
             .arg(folder.join("db"))
             .arg("--pidfile")
@@ -94,6 +98,12 @@ impl Coturn {
     }
 }
 
+fn quotas() -> Vec<&'static str> {
+    let quotas: Vec<_> = COMPOSED.split_whitespace().filter(|word| word.contains("-quota=")).collect();
+    assert_eq!(quotas.len(), 2, "{quotas:?}");
+    quotas
+}
+
 impl Drop for Coturn {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -129,6 +139,28 @@ fn one_side_that_hides_its_address_is_enough_for_both_to_be_relayed() {
     assert_eq!(ended.last("connected").unwrap().text("path"), "relayed");
     assert_eq!(sender.event("receiver_connected").text("path"), "relayed");
     tree::arrived(&file, &out);
+}
+
+#[test]
+fn a_full_share_finds_room_on_the_relay() {
+    let lab = Lab::new();
+    let coturn = Coturn::start(&lab);
+    let server = coturn.serve(&lab);
+    let file = lab.dir("source").join("file.bin");
+    tree::write_file(&file, 1, 1_000_000);
+    // So slow that nobody is done before the last one is there.
+    let (mut sender, link) = lab.send(&server, &file, &["--relay-only", "--limit", "1MB"]);
+    let outs: Vec<_> = (0..20).map(|number| lab.path(&format!("out {number}"))).collect();
+    let receivers: Vec<_> = outs.iter().map(|out| lab.receive(&link, out, &[] as &[&str])).collect();
+    for (receiver, out) in receivers.into_iter().zip(&outs) {
+        let ended = receiver.end().well();
+        assert_eq!(ended.last("connected").unwrap().text("path"), "relayed");
+        tree::arrived(&file, out);
+    }
+    sender.event("receiver_done");
+    let first_done = sender.seen.iter().position(|event| event.is("receiver_done")).unwrap();
+    let connected = sender.seen[..first_done].iter().filter(|event| event.is("receiver_connected")).count();
+    assert_eq!(connected, 20, "they took turns");
 }
 
 #[test]
