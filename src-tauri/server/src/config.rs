@@ -73,7 +73,7 @@ pub struct Timings {
 /// How much a server takes in. For those of one address or socket, 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The most shares at once.
+    /// The most shares at once that are opened at this instance, or whose sender is there.
     pub shares: u32,
     /// The most receivers of one share, waiting ones and those let go included.
     pub receivers: u32,

@@ -121,19 +121,14 @@ impl Metrics {
             peers: add(&mut all, "sluice_peers", "Sockets, long polls and event streams", Family::default()),
             shares: add(&mut all, "sluice_shares", "Shares that somebody is connected for", Gauge::default()),
             store_up: add(&mut all, "sluice_store_up", "Whether the store answered last", Gauge::default()),
-            store_shares: add(&mut all, "sluice_store_shares", "Shares, of all instances", Gauge::default()),
-            store_slots: add(
+            store_shares: add(
                 &mut all,
-                "sluice_store_slots",
-                "Slots held, of all instances",
+                "sluice_store_shares",
+                "Shares whose sender is at this instance",
                 Gauge::default(),
             ),
-            store_waiting: add(
-                &mut all,
-                "sluice_store_waiting",
-                "In line, of all instances",
-                Gauge::default(),
-            ),
+            store_slots: add(&mut all, "sluice_store_slots", "Slots held in them", Gauge::default()),
+            store_waiting: add(&mut all, "sluice_store_waiting", "In line in them", Gauge::default()),
             commands: add(&mut all, "sluice_commands", "What was asked of queues", Family::default()),
             news: add(&mut all, "sluice_news", "News handed to peers of this instance", Family::default()),
             relayed: add(&mut all, "sluice_relayed", "Signals relayed", Family::default()),
@@ -236,7 +231,7 @@ impl Metrics {
         self.shares.set(i64::try_from(shares).unwrap_or(i64::MAX));
     }
 
-    /// What the store holds: shares, slots that are held, receivers in line; `None` if it did not answer.
+    /// What the store holds, of this instance: shares, slots that are held, receivers in line; `None` if it did not answer.
     pub fn set_totals(&self, totals: Option<(u64, u64, u64)>) {
         let clamp = |number| i64::try_from(number).unwrap_or(i64::MAX);
         self.store_up.set(totals.is_some().into());

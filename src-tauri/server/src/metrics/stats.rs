@@ -14,11 +14,11 @@ pub struct Stats {
     pub uptime_seconds: u64,
     /// Whether the store answers and the server is not stopping.
     pub ready: bool,
-    /// Shares in the store, of all instances; like the next two as last heard while the store does not answer.
+    /// Shares whose sender is at this instance; like the next two as last heard while the store does not answer.
     pub shares: u64,
-    /// Slots that are held, of all instances.
+    /// Slots that are held in these.
     pub slots_held: u64,
-    /// Receivers in line, of all instances.
+    /// Receivers in line for these.
     pub waiting: u64,
     /// TCP connections to this instance.
     pub connections: u64,

@@ -177,6 +177,13 @@ pub async fn check(store: &impl Inspect, notices: &mut Notices, steps: &[Step]) 
         check_notices(notices, share, model.events(share), act).await;
         check_state(store, share, &model).await;
     }
+    // Those count whose senders are at this instance.
+    let shares: Vec<_> = model.shares.keys().copied().collect();
+    for share in shares {
+        let expected = model.queue(share).and_then(|queue| queue.handle(&Command::SenderSeen, now));
+        assert_eq!(store.handle(share, &Command::SenderSeen, now).await, expected);
+        check_notices(notices, share, model.events(share), &Act::Command(Command::SenderSeen)).await;
+    }
     let mut totals = Totals::default();
     for (queue, _) in model.shares.values() {
         let (held, waiting) = queue.counts();

@@ -65,7 +65,7 @@ pub struct Terms {
     pub summary: Option<String>,
 }
 
-/// How much a store holds.
+/// How much a store holds. Where several instances share one, each counts the shares whose senders are connected to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Shares.

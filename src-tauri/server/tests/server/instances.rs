@@ -104,6 +104,27 @@ async fn instances_on_a_cluster_serve_one_share() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_is_counted_at_the_instance_of_its_sender() {
+    let redis = Redis::single();
+    let (first, second) = instances(&redis).await;
+    let ShareCreated { share, token } = first.create(1).await;
+    let mut sender = second.authorize(share, &token).await;
+    sender.expect(&opened(&[], 0)).await;
+    let _receiver = second.receiver(share, 1).await;
+    sender.news(&joined(1)).await;
+    second.join(share, 2).await;
+    for (server, counts) in [(&first, [0, 0, 0]), (&second, [1, 1, 1])] {
+        let metrics = server.get("/metrics").await.body;
+        for (name, count) in ["shares", "slots", "waiting"].into_iter().zip(counts) {
+            let line = format!("sluice_store_{name} {count}");
+            assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+        }
+    }
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_refused_does_not_count_against_its_address() {
     let redis = Redis::single();
     let start = async |shares: u32, per_minute: u32| {

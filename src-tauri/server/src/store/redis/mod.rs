@@ -202,7 +202,7 @@ impl Store for RedisStore {
     async fn open(&self, share: ShareId, terms: Terms, now: Duration) -> Result<(), Code> {
         let full = {
             let shares = self.inner.shares();
-            !shares.is_kept(share) && shares.totals().shares >= self.inner.max_shares as u64
+            !shares.is_kept(share) && shares.count() >= self.inner.max_shares
         };
         let Terms { join_hash, slots, active, summary } = terms;
         self.operate(share, "open", now, |mut arguments| {
@@ -214,7 +214,8 @@ impl Store for RedisStore {
             active.iter().fold(arguments, |arguments, peer| arguments.with(&peer.0[..]))
         })
         .await?;
-        self.inner.shares().keep(share, self.inner.clock.now());
+        // Its sender's socket may be at another instance.
+        self.inner.shares().keep(share, false, self.inner.clock.now());
         Ok(())
     }
 
@@ -260,7 +261,7 @@ impl Store for RedisStore {
             answer => answer,
         };
         if let (Command::SenderSeen, Ok(_)) = (command, &answer) {
-            self.inner.shares().keep(share, self.inner.clock.now());
+            self.inner.shares().keep(share, true, self.inner.clock.now());
         }
         let (state, answer) = answer?;
         match command {

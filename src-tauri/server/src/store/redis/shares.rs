@@ -55,10 +55,11 @@ enum Presence {
     Missing,
 }
 
-// A share whose sender came through this instance.
+// A share that was opened here, or whose sender came through this instance.
 #[derive(Debug)]
 struct Kept {
     until: Duration,
+    sender_here: bool,
     held: u32,
     waiting: u32,
 }
@@ -144,15 +145,22 @@ impl Shares {
         notices
     }
 
-    /// Whether this instance has the sender of `share`.
+    /// Whether `share` takes room here.
     pub(super) fn is_kept(&self, share: ShareId) -> bool {
         self.kept.contains_key(&share)
     }
 
-    /// This instance has the sender of `share`.
-    pub(super) fn keep(&mut self, share: ShareId, now: Duration) {
-        let until = now + KEPT;
-        self.kept.entry(share).or_insert(Kept { until, held: 0, waiting: 0 }).until = until;
+    /// This instance has the sender of `share`, if it is `sender_here`; else it may soon, and takes room until then.
+    pub(super) fn keep(&mut self, share: ShareId, sender_here: bool, now: Duration) {
+        let new = Kept { until: now, sender_here, held: 0, waiting: 0 };
+        let kept = self.kept.entry(share).or_insert(new);
+        kept.until = now + KEPT;
+        kept.sender_here |= sender_here;
+    }
+
+    /// How many shares take room here.
+    pub(super) fn count(&self) -> usize {
+        self.kept.len()
     }
 
     /// What a command was answered: the share's state, or `None` when it is not known, and what is due when.
@@ -257,8 +265,9 @@ impl Shares {
 
     /// What there is of the shares whose senders are at this instance.
     pub(super) fn totals(&self) -> Totals {
-        let mut totals = Totals { shares: self.kept.len() as u64, ..Totals::default() };
-        for kept in self.kept.values() {
+        let mut totals = Totals::default();
+        for kept in self.kept.values().filter(|kept| kept.sender_here) {
+            totals.shares += 1;
             totals.held += u64::from(kept.held);
             totals.waiting += u64::from(kept.waiting);
         }

@@ -114,7 +114,7 @@ fn what_is_due_is_done_by_the_one_with_the_sender_and_else_by_others() {
     let due = Some(at(1500));
     shares.handle_tick(SHARE, Some((state(1), due)), at(1000));
     assert_eq!(shares.poll_timeout(), Some(at(2500)));
-    shares.keep(SHARE, at(1000));
+    shares.keep(SHARE, true, at(1000));
     shares.handle_answer(SHARE, state(1), due, at(1100));
     assert_eq!(shares.poll_timeout(), Some(at(1500)));
     assert_eq!(shares.poll_due(at(1499)), []);
@@ -131,9 +131,12 @@ fn a_share_counts_where_its_sender_is() {
     let mut shares = watching();
     tick(&mut shares, 1, 1000);
     assert_eq!(shares.totals(), Totals::default());
-    shares.keep(SHARE, at(1000));
+    shares.keep(SHARE, false, at(1000));
+    tick(&mut shares, 1, 1500);
+    assert_eq!((shares.totals(), shares.count()), (Totals::default(), 1), "it is only opened here");
+    shares.keep(SHARE, true, at(1000));
     tick(&mut shares, 1, 2000);
     assert_eq!(shares.totals(), Totals { shares: 1, held: 1, waiting: 2 });
     shares.poll_due(at(1000) + KEPT);
-    assert_eq!(shares.totals(), Totals::default(), "nothing came of its sender");
+    assert_eq!((shares.totals(), shares.count()), (Totals::default(), 0), "nothing came of its sender");
 }
