@@ -149,8 +149,9 @@ impl Inner {
     ) -> Result<(State, Answer), Code> {
         let answer = self.ask(share, operation, now, with).await?;
         let due = answer.state.and_then(|state| state.due).map(|due| self.local(due));
-        self.shares().handle_answer(share, answer.state, due, self.clock.now());
-        self.retime.notify_one();
+        if self.shares().handle_answer(share, answer.state, due, self.clock.now()) {
+            self.retime.notify_one();
+        }
         match (answer.refusal, answer.state) {
             (Some(code), _) => Err(code),
             (None, Some(state)) => Ok((state, answer)),
@@ -201,8 +202,8 @@ impl Inner {
 impl Store for RedisStore {
     async fn open(&self, share: ShareId, terms: Terms, now: Duration) -> Result<(), Code> {
         let full = {
-            let shares = self.inner.shares();
-            !shares.is_kept(share) && shares.count() >= self.inner.max_shares
+            let mut shares = self.inner.shares();
+            !shares.is_kept(share) && shares.count(self.inner.clock.now()) >= self.inner.max_shares
         };
         let Terms { join_hash, slots, active, summary } = terms;
         self.operate(share, "open", now, |mut arguments| {
@@ -392,7 +393,7 @@ impl Store for RedisStore {
     async fn totals(&self) -> Result<Totals, Code> {
         // What is known here may be old.
         self.ready().await?;
-        Ok(self.inner.shares().totals())
+        Ok(self.inner.shares().totals(self.inner.clock.now()))
     }
 
     async fn run(&self) {

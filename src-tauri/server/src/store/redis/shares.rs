@@ -21,6 +21,8 @@ const OTHERS_LATER: Duration = Duration::from_secs(1);
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// An instance through which nothing of a share's sender came for this long does not have it.
 const KEPT: Duration = Duration::from_secs(120);
+/// There may be ten thousand of them, and they are all looked at no more often than this.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// All shares that this instance watches or keeps.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(super) struct Shares {
     watched: HashMap<ShareId, Watched>,
     timers: BTreeSet<(Duration, ShareId)>,
     kept: HashMap<ShareId, Kept>,
+    // When `kept` is gone through for those that are not, the next time.
+    sweep: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -159,18 +163,20 @@ impl Shares {
     }
 
     /// How many shares take room here.
-    pub(super) fn count(&self) -> usize {
+    pub(super) fn count(&mut self, now: Duration) -> usize {
+        self.sweep(now);
         self.kept.len()
     }
 
-    /// What a command was answered: the share's state, or `None` when it is not known, and what is due when.
+    /// What a command was answered: the share's state, or `None` when it is not known, and what is due when. Whether
+    /// [`Self::poll_timeout`] is another one for it.
     pub(super) fn handle_answer(
         &mut self,
         share: ShareId,
         state: Option<State>,
         due: Option<Duration>,
         now: Duration,
-    ) {
+    ) -> bool {
         let keeper = self.kept.contains_key(&share);
         if let (Some(state), Some(_)) = (state, due) {
             if let Some(kept) = self.kept.get_mut(&share) {
@@ -179,8 +185,9 @@ impl Shares {
         } else {
             self.kept.remove(&share);
         }
+        let first = self.poll_timeout();
         let Some(watched) = self.watched.get_mut(&share) else {
-            return;
+            return false;
         };
         let look = match (state, due) {
             (Some(_), Some(due)) => {
@@ -189,11 +196,12 @@ impl Shares {
             }
             // It was lost, or is over and others have not heard of it yet.
             (None, _) if watched.presence != Presence::Unknown => now,
-            _ => return,
+            _ => return false,
         };
         if watched.timer.is_some_and(|timer| look < timer) {
             self.set_timer(share, look);
         }
+        self.poll_timeout() != first
     }
 
     /// What a tick was answered, `None` for a store that could not be reached; what there is to tell of it.
@@ -254,7 +262,7 @@ impl Shares {
                 due.push(share);
             }
         }
-        self.kept.retain(|_, kept| kept.until > now);
+        self.sweep(now);
         due
     }
 
@@ -264,7 +272,8 @@ impl Shares {
     }
 
     /// What there is of the shares whose senders are at this instance.
-    pub(super) fn totals(&self) -> Totals {
+    pub(super) fn totals(&mut self, now: Duration) -> Totals {
+        self.sweep(now);
         let mut totals = Totals::default();
         for kept in self.kept.values().filter(|kept| kept.sender_here) {
             totals.shares += 1;
@@ -272,6 +281,13 @@ impl Shares {
             totals.waiting += u64::from(kept.waiting);
         }
         totals
+    }
+
+    fn sweep(&mut self, now: Duration) {
+        if now >= self.sweep {
+            self.sweep = now + SWEEP;
+            self.kept.retain(|_, kept| kept.until > now);
+        }
     }
 
     fn set_timer(&mut self, share: ShareId, at: Duration) {

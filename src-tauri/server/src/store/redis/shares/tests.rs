@@ -127,16 +127,28 @@ fn what_is_due_is_done_by_the_one_with_the_sender_and_else_by_others() {
 }
 
 #[test]
+fn who_waits_for_the_first_timer_hears_of_an_earlier_one_only() {
+    let mut shares = watching();
+    shares.handle_tick(SHARE, Some((state(1), Some(at(9000)))), at(1000));
+    assert_eq!(shares.poll_timeout(), Some(at(6000)));
+    assert!(!shares.handle_answer(SHARE, state(1), Some(at(9000)), at(1100)));
+    assert!(shares.handle_answer(SHARE, state(1), Some(at(2000)), at(1200)));
+    assert!(!shares.handle_answer(SHARE, state(1), Some(at(2000)), at(1300)));
+    assert_eq!(shares.poll_timeout(), Some(at(3000)));
+}
+
+#[test]
 fn a_share_counts_where_its_sender_is() {
     let mut shares = watching();
+    let counts = |shares: &mut Shares, now| (shares.totals(at(now)), shares.count(at(now)));
     tick(&mut shares, 1, 1000);
-    assert_eq!(shares.totals(), Totals::default());
+    assert_eq!(counts(&mut shares, 1000), (Totals::default(), 0));
     shares.keep(SHARE, false, at(1000));
     tick(&mut shares, 1, 1500);
-    assert_eq!((shares.totals(), shares.count()), (Totals::default(), 1), "it is only opened here");
-    shares.keep(SHARE, true, at(1000));
+    assert_eq!(counts(&mut shares, 1500), (Totals::default(), 1), "it is only opened here");
+    shares.keep(SHARE, true, at(2000));
     tick(&mut shares, 1, 2000);
-    assert_eq!(shares.totals(), Totals { shares: 1, held: 1, waiting: 2 });
-    shares.poll_due(at(1000) + KEPT);
-    assert_eq!((shares.totals(), shares.count()), (Totals::default(), 0), "nothing came of its sender");
+    let all = Totals { shares: 1, held: 1, waiting: 2 };
+    assert_eq!(counts(&mut shares, 121_999), (all, 1));
+    assert_eq!(counts(&mut shares, 123_000), (Totals::default(), 0), "nothing came of its sender");
 }
