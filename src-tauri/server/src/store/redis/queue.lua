@@ -54,10 +54,11 @@ local function tell(event)
 end
 
 -- slots; here: 1 while the sender is there; sender_until; first_arrival: tickets of lost queues name earlier ones;
--- last_arrival: the greatest handed out; moves; ready: how many in line may be promoted; dismissed: how many were
--- let go; swept: when lapses were looked for in the whole line; seq: counts what was published.
-local NUMBERS =
-    { 'slots', 'here', 'sender_until', 'first_arrival', 'last_arrival', 'moves', 'ready', 'dismissed', 'swept', 'seq' }
+-- last_arrival: the greatest handed out; moves; ready: how many in line may be promoted; ready_from: none of them came
+-- before; dismissed: how many were let go; swept: when lapses were looked for in the whole line; seq: counts what was
+-- published.
+local NUMBERS = { 'slots', 'here', 'sender_until', 'first_arrival', 'last_arrival', 'moves', 'ready', 'ready_from',
+    'dismissed', 'swept', 'seq' }
 
 local function load()
     local values = redis.call('HMGET', SESSION, 'join_hash', unpack(NUMBERS))
@@ -214,11 +215,12 @@ local function promote(peer, receiver)
     tell('P' .. peer .. padded(moment))
 end
 
--- Fills the free slots, in order of arrival, with those that are ready and have not lapsed.
+-- Fills the free slots, in order of arrival, with those that are ready and have not lapsed. Whoever is absent at the
+-- head of the line is passed once, and not again before one there is ready.
 local function fill()
-    local at, ready = 0, session.ready
+    local from, at, ready, stays = plain(session.ready_from), 0, session.ready, nil
     while ready > 0 and held < session.slots do
-        local peers = redis.call('ZRANGE', WAITING, at, at + CHUNK - 1)
+        local peers = redis.call('ZRANGE', WAITING, from, '+inf', 'BYSCORE', 'LIMIT', at, CHUNK)
         if #peers == 0 then
             return
         end
@@ -226,9 +228,12 @@ local function fill()
         at = at + #peers
         for index, peer in ipairs(peers) do
             local receiver = parse(texts[index])
+            session.ready_from = stays or receiver.arrival
             if receiver.stage == 'ready' then
                 ready = ready - 1
-                if receiver.moment > now then
+                if receiver.moment <= now then
+                    stays = stays or receiver.arrival
+                else
                     promote(peer, receiver)
                     at = at - 1
                     if held >= session.slots then
@@ -265,6 +270,7 @@ local function seen(peer)
     end
     local moment = now + rules.presence
     if not holds_slot(receiver) then
+        session.ready_from = math.min(session.ready_from, receiver.arrival)
         set_stage(peer, receiver, 'ready', moment)
     elseif receiver.stage == 'active' then
         set_stage(peer, receiver, 'active', moment)
@@ -340,6 +346,9 @@ local function sender_seen()
 end
 
 local function sender_away()
+    if session.here == 0 then
+        return
+    end
     session.here = 0
     session.sender_until = now + rules.sender_grace
     renew()
@@ -415,6 +424,7 @@ local function create(join_hash, slots, first_active)
         last_arrival = 0,
         moves = 0,
         ready = 0,
+        ready_from = 0,
         dismissed = 0,
         swept = now,
         -- Above that of any earlier share of this id, so that its watchers notice.
@@ -538,11 +548,7 @@ local operations = {
     end,
     sender_seen = sender_seen,
     drop = drop,
-    sender_drop = function()
-        if session.here == 1 then
-            sender_away()
-        end
-    end,
+    sender_drop = sender_away,
     ['end'] = function()
         finish('e')
     end,

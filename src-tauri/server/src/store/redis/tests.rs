@@ -106,6 +106,13 @@ impl Inspect for RedisStore {
             .filter(|(_, receiver)| !matches!(receiver.stage, Stage::Waiting { .. }));
         assert_eq!(held, expected.map(|(&peer, _)| peer).collect());
         assert_eq!((ready, snapshot.dismissed.len() as u64), (number("ready"), number("dismissed")));
+        let first_ready = snapshot
+            .receivers
+            .values()
+            .filter(|receiver| matches!(receiver.stage, Stage::Waiting { ready: true, .. }))
+            .map(|receiver| receiver.arrival)
+            .min();
+        assert!(first_ready.is_none_or(|first| first >= number("ready_from")), "one is not found any more");
         // One time to live for all there is.
         let mut left = BTreeSet::new();
         for key in script::keys(share) {
@@ -161,6 +168,58 @@ fn limits_hold_as_the_contract_says() {
     contract::block_on(async {
         let (store, _notices) = store(&redis, Time::Given);
         contract::check_limits(&store).await;
+    });
+}
+
+// Thousands join and are not seen again; behind them wait some that are there.
+#[test]
+fn those_who_are_absent_at_the_head_of_the_line_are_passed_once() {
+    let redis = Redis::single();
+    contract::block_on(async {
+        let rules = Rules { max_receivers: 10_000, ..contract::RULES };
+        let (store, _notices) = RedisStore::new(&url(&redis), rules, 1, Clock::new()).unwrap();
+        let (share, now) = (ShareId([1; 16]), store.inner.clock.now());
+        let terms = Terms { join_hash: JoinHash([7; 32]), slots: 1, active: Vec::new(), summary: None };
+        store.open(share, terms, now).await.unwrap();
+        store.handle(share, &Command::SenderSeen, now).await.unwrap();
+        let peer = |number: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            PeerId(id)
+        };
+        for number in 0..2_010 {
+            let proof = JoinHash([7; 32]);
+            let join = Command::Join { peer: peer(number), proof, arrival: None };
+            store.handle(share, &join, now).await.unwrap();
+        }
+        // How often the script looked at receivers in the line.
+        let looks = || {
+            let stats = redis.ask(0, &["INFO", "commandstats"]);
+            let calls = stats.split("cmdstat_hmget:calls=").nth(1).unwrap_or("0,").split(',').next();
+            calls.unwrap().parse::<i64>().unwrap()
+        };
+        let promoted = async |number| {
+            let standing = store.standings(share, &[peer(number)]).await.unwrap()[0].unwrap();
+            standing.lease.is_some()
+        };
+        for number in 2_000..2_010 {
+            store.seen(share, &[peer(number)], now).await.unwrap();
+        }
+        assert!(promoted(2_000).await, "the first that is there");
+        // Each loads the session, and looks at one part of the line.
+        let before = looks();
+        for number in 2_000..2_005 {
+            store.handle(share, &Command::Leave { peer: peer(number) }, now).await.unwrap();
+            assert!(promoted(number + 1).await, "the next that is there");
+        }
+        let cost = looks() - before;
+        assert!(cost <= 5 * 3, "{cost} looks for five promotions");
+        // One of them is there after all, and comes before all others.
+        store.seen(share, &[peer(700)], now).await.unwrap();
+        store.handle(share, &Command::Leave { peer: peer(2_005) }, now).await.unwrap();
+        assert!(promoted(700).await && !promoted(2_006).await);
+        store.handle(share, &Command::Leave { peer: peer(700) }, now).await.unwrap();
+        assert!(promoted(2_006).await);
     });
 }
 
