@@ -53,10 +53,8 @@ async fn keep_subscribed(inner: &Inner) {
 pub(super) async fn look_after(inner: &Inner) {
     let mut looks = FuturesUnordered::new();
     loop {
-        let now = inner.clock.now();
-        if looks.len() < AT_ONCE {
-            looks.extend(inner.shares().poll_due(now).into_iter().map(|share| inner.look(share)));
-        }
+        let due = inner.shares().poll_due(inner.clock.now(), AT_ONCE - looks.len());
+        looks.extend(due.into_iter().map(|share| inner.look(share)));
         let next = inner.shares().poll_timeout().filter(|_| looks.len() < AT_ONCE);
         let wait = async {
             match next {

@@ -250,10 +250,12 @@ impl Shares {
         notice
     }
 
-    /// The shares that are to be looked after now, each of which is to come back through [`Self::handle_tick`].
-    pub(super) fn poll_due(&mut self, now: Duration) -> Vec<ShareId> {
+    /// The shares that are to be looked after now, `most` of them, each of which is to come back through
+    /// [`Self::handle_tick`].
+    pub(super) fn poll_due(&mut self, now: Duration, most: usize) -> Vec<ShareId> {
         let mut due = Vec::new();
-        while let Some(&(at, share)) = self.timers.first()
+        while due.len() < most
+            && let Some(&(at, share)) = self.timers.first()
             && at <= now
         {
             self.timers.pop_first();

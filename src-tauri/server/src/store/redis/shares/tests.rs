@@ -92,7 +92,7 @@ fn a_share_that_is_not_found_twice_is_lost() {
     // Another command finds it out, and it is looked at.
     shares.handle_answer(SHARE, None, None, at(1500));
     assert_eq!(shares.poll_timeout(), Some(at(1500)));
-    assert_eq!(shares.poll_due(at(1500)), [SHARE]);
+    assert_eq!(shares.poll_due(at(1500), 9), [SHARE]);
     assert_eq!(shares.handle_tick(SHARE, nothing, at(1500)), None, "that it is over may be on its way");
     assert_eq!(shares.handle_tick(SHARE, nothing, at(2500)), Some(Notice::Missed));
     assert_eq!(shares.handle_tick(SHARE, nothing, at(7500)), None, "once");
@@ -117,8 +117,8 @@ fn what_is_due_is_done_by_the_one_with_the_sender_and_else_by_others() {
     shares.keep(SHARE, true, at(1000));
     shares.handle_answer(SHARE, state(1), due, at(1100));
     assert_eq!(shares.poll_timeout(), Some(at(1500)));
-    assert_eq!(shares.poll_due(at(1499)), []);
-    assert_eq!(shares.poll_due(at(1500)), [SHARE]);
+    assert_eq!(shares.poll_due(at(1499), 9), []);
+    assert_eq!(shares.poll_due(at(1500), 9), [SHARE]);
     // The store can't be reached.
     shares.handle_tick(SHARE, None, at(1500));
     assert_eq!(shares.poll_timeout(), Some(at(2500)));
@@ -135,6 +135,19 @@ fn who_waits_for_the_first_timer_hears_of_an_earlier_one_only() {
     assert!(shares.handle_answer(SHARE, state(1), Some(at(2000)), at(1200)));
     assert!(!shares.handle_answer(SHARE, state(1), Some(at(2000)), at(1300)));
     assert_eq!(shares.poll_timeout(), Some(at(3000)));
+}
+
+#[test]
+fn only_so_many_are_looked_after_at_once() {
+    let mut shares = Shares::default();
+    let all = [1, 2, 3].map(|number| ShareId([number; 16]));
+    for share in all {
+        shares.watch(share, at(0));
+    }
+    assert_eq!(shares.poll_due(at(1000), 2), all[..2]);
+    assert_eq!(shares.poll_timeout(), Some(at(1000)));
+    assert_eq!(shares.poll_due(at(1000), 0), []);
+    assert_eq!(shares.poll_due(at(1000), 2), all[2..]);
 }
 
 #[test]
