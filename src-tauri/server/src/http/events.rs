@@ -48,7 +48,7 @@ pub async fn events<S: Store>(
         Ok(standing) => standing,
         Err(code) => {
             listening.finish();
-            context.release_receiver(client, share, peer).await;
+            context.release_refused(client, share, peer, code).await;
             return Err(code.into());
         }
     };

@@ -72,6 +72,13 @@ impl<S: Store> Context<S> {
         }
     }
 
+    /// A receiver was refused, which is so gone unless the store could not say.
+    pub async fn release_refused(&self, client: Client, share: ShareId, peer: PeerId, code: Code) {
+        if code != Code::StoreUnavailable {
+            self.release_receiver(client, share, peer).await;
+        }
+    }
+
     async fn pace(&self, what: &str, client: Client, per_minute: u32) -> Result<(), Failure> {
         if per_minute == 0 {
             return Ok(());

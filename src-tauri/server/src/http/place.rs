@@ -46,8 +46,8 @@ pub async fn place<S: Store>(
             // Whoever goes away in the middle has dropped; one that is answered has not.
             let place = wait(&context, &listening, &after, client, share, peer).await;
             listening.finish();
-            if place.as_ref().is_err_and(|&code| code != Code::StoreUnavailable) {
-                context.release_receiver(client, share, peer).await;
+            if let Err(code) = place {
+                context.release_refused(client, share, peer, code).await;
             }
             place?
         }

@@ -34,8 +34,8 @@ pub async fn join<S: Store>(
     let command = Command::Join { peer, proof: join_key.hash(), arrival };
     context.admit_receiver(client, share, peer).await?;
     let joined = store.handle(share, &command, now).await;
-    if joined.is_err() {
-        context.release_receiver(client, share, peer).await;
+    if let Err(code) = joined {
+        context.release_refused(client, share, peer, code).await;
     }
     let standing = joined?.ok_or(Code::ServerFailed)?;
     let summary = store.summary(share).await?;

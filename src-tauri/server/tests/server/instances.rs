@@ -163,6 +163,31 @@ async fn what_is_refused_does_not_count_against_its_address() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receiver_counts_on_while_its_stream_cannot_be_had() {
+    let redis = Redis::single();
+    let start = async || {
+        let store = redis.url().parse().unwrap();
+        Running::start(|config| {
+            config.store = store;
+            config.limits.receivers_per_address = 1;
+        })
+        .await
+    };
+    let (first, second) = (start().await, start().await);
+    let (share, _sender) = first.sender(1).await;
+    let ticket = first.join(share, 1).await.ticket;
+    // News of the share can't be had, and all else can.
+    let channels = |which| assert_eq!(redis.ask(0, &["ACL", "SETUSER", "default", which]), "OK");
+    channels("resetchannels");
+    let path = format!("/api/shares/{share}/events");
+    second.ask("GET", &path, &ticket).await.refused(503, Code::StoreUnavailable);
+    channels("allchannels");
+    first.try_join(share, 2, PROOF).await.refused(429, Code::ServerFull);
+    first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_redis_forgets_is_built_again_by_the_peers() {
     let redis = Redis::single();
     let (first, second) = instances(&redis).await;
