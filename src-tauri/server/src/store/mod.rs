@@ -44,8 +44,6 @@ pub enum Notice {
         socket: u64,
     },
     /// Some notices of the share may be lost: whoever goes by them has to ask again.
-    // A store in this process loses none.
-    #[allow(dead_code)]
     Missed,
 }
 
