@@ -105,17 +105,6 @@ impl RedisStore {
         let listener = tokio::spawn(listen::listen(Arc::clone(&inner), pushes));
         Ok((RedisStore { inner, listener }, receiver))
     }
-
-    // One operation on one share.
-    async fn operate(
-        &self,
-        share: ShareId,
-        operation: &str,
-        now: Duration,
-        with: impl FnOnce(Arguments) -> Arguments,
-    ) -> Result<(State, Answer), Code> {
-        self.inner.operate(share, operation, now, with).await
-    }
 }
 
 impl Drop for RedisStore {
@@ -140,6 +129,7 @@ impl Inner {
         Duration::from_micros(moment.saturating_add_signed(-self.skew.load(Ordering::Relaxed)))
     }
 
+    // One operation on one share.
     async fn operate(
         &self,
         share: ShareId,
@@ -206,15 +196,16 @@ impl Store for RedisStore {
             !shares.is_kept(share) && shares.count(self.inner.clock.now()) >= self.inner.max_shares
         };
         let Terms { join_hash, slots, active, summary } = terms;
-        self.operate(share, "open", now, |mut arguments| {
-            arguments = arguments
-                .with(&join_hash.0[..])
-                .with(slots)
-                .with(summary.map_or(String::new(), |summary| format!("={summary}")))
-                .with(if full { "full" } else { "" });
-            active.iter().fold(arguments, |arguments, peer| arguments.with(&peer.0[..]))
-        })
-        .await?;
+        self.inner
+            .operate(share, "open", now, |mut arguments| {
+                arguments = arguments
+                    .with(&join_hash.0[..])
+                    .with(slots)
+                    .with(summary.map_or(String::new(), |summary| format!("={summary}")))
+                    .with(if full { "full" } else { "" });
+                active.iter().fold(arguments, |arguments, peer| arguments.with(&peer.0[..]))
+            })
+            .await?;
         // Its sender's socket may be at another instance.
         self.inner.shares().keep(share, false, self.inner.clock.now());
         Ok(())
@@ -256,7 +247,7 @@ impl Store for RedisStore {
             Command::Tick => ("tick", vec![b"sweep".to_vec()]),
         };
         let with = |all: Arguments| arguments.into_iter().fold(all, |all, one| all.with(one));
-        let answer = match self.operate(share, operation, now, with).await {
+        let answer = match self.inner.operate(share, operation, now, with).await {
             // There is none to open again, and none is made.
             Err(Code::ServerFull) => Err(Code::ShareNotFound),
             answer => answer,
@@ -281,19 +272,19 @@ impl Store for RedisStore {
         now: Duration,
     ) -> Result<Vec<Result<Standing, Code>>, Code> {
         let with = |all| peers.iter().fold(all, |all: Arguments, peer| all.with(&peer.0[..]));
-        let (state, answer) = self.operate(share, "seen", now, with).await?;
+        let (state, answer) = self.inner.operate(share, "seen", now, with).await?;
         self.inner.standings(&state, &answer.rest)
     }
 
     async fn standings(&self, share: ShareId, peers: &[PeerId]) -> Result<Vec<Option<Standing>>, Code> {
         let with = |all| peers.iter().fold(all, |all: Arguments, peer| all.with(&peer.0[..]));
-        let (state, answer) = self.operate(share, "standings", self.inner.clock.now(), with).await?;
+        let (state, answer) = self.inner.operate(share, "standings", self.inner.clock.now(), with).await?;
         let standings = self.inner.standings(&state, &answer.rest)?;
         Ok(standings.into_iter().map(Result::ok).collect())
     }
 
     async fn opened(&self, share: ShareId) -> Result<(Vec<PeerId>, u32), Code> {
-        let (state, answer) = self.operate(share, "opened", self.inner.clock.now(), |all| all).await?;
+        let (state, answer) = self.inner.operate(share, "opened", self.inner.clock.now(), |all| all).await?;
         let peer = |value: &Value| bytes(value)?.try_into().ok().map(PeerId);
         let active = answer.rest.iter().map(peer).collect::<Option<_>>();
         Ok((active.ok_or(Code::StoreUnavailable)?, state.waiting))
@@ -301,11 +292,11 @@ impl Store for RedisStore {
 
     async fn set_summary(&self, share: ShareId, summary: String) -> Result<(), Code> {
         let now = self.inner.clock.now();
-        self.operate(share, "set_summary", now, |all| all.with(summary)).await.map(|_| ())
+        self.inner.operate(share, "set_summary", now, |all| all.with(summary)).await.map(|_| ())
     }
 
     async fn summary(&self, share: ShareId) -> Result<Option<String>, Code> {
-        let (_, answer) = self.operate(share, "summary", self.inner.clock.now(), |all| all).await?;
+        let (_, answer) = self.inner.operate(share, "summary", self.inner.clock.now(), |all| all).await?;
         Ok(answer.rest.first().and_then(text).map(str::to_owned))
     }
 
@@ -313,7 +304,7 @@ impl Store for RedisStore {
         let Some(bytes) = news::write(&notice) else {
             return Ok(());
         };
-        match self.operate(share, "publish", self.inner.clock.now(), |all| all.with(bytes)).await {
+        match self.inner.operate(share, "publish", self.inner.clock.now(), |all| all.with(bytes)).await {
             Ok(_) | Err(Code::ShareNotFound) => Ok(()),
             Err(code) => Err(code),
         }
