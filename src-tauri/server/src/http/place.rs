@@ -14,6 +14,7 @@ use axum::http::header::HeaderMap;
 use serde::Deserialize;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::{PeerId, ShareId};
+use sluice_protocol::queue::Command;
 use sluice_protocol::signal::Place;
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
@@ -62,8 +63,8 @@ async fn look<S: Store>(
     peer: PeerId,
 ) -> Result<Place, Code> {
     let now = context.hub.now();
-    let answers = context.hub.store().seen(share, &[peer], now).await?;
-    let standing = answers.into_iter().next().unwrap_or(Err(Code::ServerFailed))?;
+    let seen = context.hub.store().handle(share, &Command::Seen { peer }, now).await?;
+    let standing = seen.ok_or(Code::ServerFailed)?;
     count(context, client, share, peer).await;
     Ok(Place::new(&standing, now))
 }

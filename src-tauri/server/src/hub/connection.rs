@@ -164,9 +164,8 @@ impl<S: Store> Listening<S> {
     pub async fn begin(&self) -> Result<Standing, Code> {
         let Listening { hub, share, peer, .. } = self;
         hub.store.watch(*share).await?;
-        let peers = [*peer];
-        let answers = hub.store.seen(*share, &peers, hub.now()).await?;
-        let standing = answers.into_iter().next().unwrap_or(Err(Code::ServerFailed))?;
+        let seen = hub.store.handle(*share, &Command::Seen { peer: *peer }, hub.now()).await?;
+        let standing = seen.ok_or(Code::ServerFailed)?;
         hub.change(*share, |local| local.begin(*peer, self.number, &standing));
         Ok(standing)
     }
