@@ -10,6 +10,8 @@ mod harness;
 mod hostile;
 #[path = "server/instances.rs"]
 mod instances;
+#[path = "server/monitor.rs"]
+mod monitor;
 #[path = "server/operation.rs"]
 mod operation;
 #[path = "server/quiet.rs"]

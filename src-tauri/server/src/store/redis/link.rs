@@ -13,6 +13,7 @@ use rustls::CertificateError;
 use sluice_protocol::error::Code;
 use std::error::Error;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
@@ -35,6 +36,8 @@ pub(super) struct Link {
     cluster: Option<Box<ClusterClient>>,
     current: Mutex<Current>,
     pushes: Option<Pushes>,
+    // The last answer was a failure: that it goes on is nothing new for the log.
+    down: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -82,7 +85,7 @@ impl Link {
             }
         };
         let current = Mutex::new(Current { connection, number: 0, since: Instant::now() });
-        Ok(Link { cluster, current, pushes })
+        Ok(Link { cluster, current, pushes, down: AtomicBool::new(false) })
     }
 
     /// What Redis answers to `command`.
@@ -101,6 +104,9 @@ impl Link {
             tracing::debug!(kind = ?error.kind(), "Redis did not answer");
             self.renew(number);
         }
+        if answer.is_ok() && self.down.swap(false, Ordering::Relaxed) {
+            tracing::info!("Redis can be used again");
+        }
         answer
     }
 
@@ -109,7 +115,19 @@ impl Link {
     /// # Errors
     /// [`Code::StoreUnavailable`].
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Code> {
-        self.try_ask(command).await.map_err(|error| unavailable(&error))
+        self.try_ask(command).await.map_err(|error| self.unavailable(&error))
+    }
+
+    /// What a caller is told of an error that is not its own.
+    pub(super) fn unavailable(&self, error: &RedisError) -> Code {
+        // Nothing of what Redis says in words: it may repeat an address.
+        let (kind, code, certificate) = (error.kind(), error.code(), certificate(error));
+        if self.down.swap(true, Ordering::Relaxed) {
+            tracing::debug!(?kind, code, certificate, "Redis still can't be used");
+        } else {
+            tracing::warn!(?kind, code, certificate, "Redis can't be used");
+        }
+        Code::StoreUnavailable
     }
 
     /// Which of its connections is in use, counted from 0. What older ones still say is of no use.
@@ -138,14 +156,6 @@ impl Link {
             }
         }
     }
-}
-
-/// What a caller is told of an error that is not its own.
-pub(super) fn unavailable(error: &RedisError) -> Code {
-    // Nothing of what Redis says in words: it may repeat an address.
-    let (code, certificate) = (error.code(), certificate(error));
-    tracing::warn!(kind = ?error.kind(), code, certificate, "Redis can't be used");
-    Code::StoreUnavailable
 }
 
 // What is wrong with Redis's certificate, if that is the trouble.

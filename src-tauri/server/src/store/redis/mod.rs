@@ -86,7 +86,7 @@ impl RedisStore {
     ) -> Result<(Self, Notices), Code> {
         let (notices, receiver) = mpsc::unbounded_channel();
         let (push, pushes) = mpsc::unbounded_channel();
-        let link = |pushes| Link::new(url, pushes).map_err(|error| link::unavailable(&error));
+        let link = |pushes| Link::new(url, pushes).map_err(|_| Code::StoreUnavailable);
         let inner = Arc::new(Inner {
             commands: link(None)?,
             news: link(Some(push))?,

@@ -1,6 +1,6 @@
 //! The two scripts, how they are called, and how their answers are read.
 
-use super::link::{Link, unavailable};
+use super::link::Link;
 use redis::{Cmd, ErrorKind, ServerErrorKind, ToRedisArgs, Value, cmd};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::ShareId;
@@ -44,7 +44,7 @@ impl Script {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 link.ask(&arguments.command("EVAL", self.text)).await?
             }
-            answer => answer.map_err(|error| unavailable(&error))?,
+            answer => answer.map_err(|error| link.unavailable(&error))?,
         };
         match answer {
             Value::Array(values) => Ok(values),
