@@ -18,9 +18,16 @@ mod large;
 mod links;
 mod many;
 mod middle;
+#[path = "../../src-tauri/server/tests/server/monitor.rs"]
+mod monitor;
 mod process;
+// The server's own tests use the rest of it.
+#[allow(dead_code)]
+#[path = "../../src-tauri/server/tests/server/redis.rs"]
+mod redis;
 mod relay;
 mod restart;
 mod resume;
 mod schema;
+mod store;
 mod tree;
