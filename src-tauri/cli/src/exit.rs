@@ -31,6 +31,7 @@ pub const fn status(code: Code) -> u8 {
         | Code::ShareFull
         | Code::RateLimited
         | Code::StoreUnavailable
+        | Code::ServerStopping
         | Code::RequestInvalid
         | Code::NotYourTurn
         | Code::RelayRefused

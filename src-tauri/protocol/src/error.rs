@@ -79,6 +79,8 @@ codes! {
     RateLimited = "rate_limited", "Too many requests came from here; try again in a while.";
     /// The server can't reach what it keeps its queues in.
     StoreUnavailable = "store_unavailable", "The server can't reach its store right now; running transfers go on.";
+    /// The server is asked to stop, and goes on for a while.
+    ServerStopping = "server_stopping", "The server is about to stop; running transfers go on.";
     /// The relay refused the credentials, or they have expired.
     RelayRefused = "relay_refused", "The relay server does not accept the credentials, which may have expired.";
     /// A request or message that the server can't take.

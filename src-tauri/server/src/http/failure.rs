@@ -44,7 +44,7 @@ impl From<Code> for Failure {
             Code::NotAuthorised => StatusCode::FORBIDDEN,
             Code::NotYourTurn => StatusCode::CONFLICT,
             Code::ShareFull | Code::ServerFull | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-            Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Code::StoreUnavailable | Code::ServerStopping => StatusCode::SERVICE_UNAVAILABLE,
             Code::ServerFailed => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };

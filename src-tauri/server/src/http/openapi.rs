@@ -160,6 +160,10 @@ refusals! {
     OfStore {
         "503" "The store can't be reached right now (store_unavailable)."
     }
+    /// Of readiness.
+    OfReadiness {
+        "503" "The store can't be reached right now (store_unavailable), or the server is about to stop (server_stopping)."
+    }
     /// To one that asks too much.
     OfLimits {
         "429" "Too much from this address (rate_limited), or no more room (share_full, server_full)."

@@ -1,6 +1,6 @@
 //! What an operator asks: whether the server lives and is ready, its metrics, its statistics.
 
-use super::openapi::{OfBearer, OfStore};
+use super::openapi::{OfBearer, OfReadiness};
 use super::{Context, Failure};
 use crate::metrics::{self, Stats};
 use crate::store::Store;
@@ -22,10 +22,11 @@ pub async fn livez() -> &'static str {
 /// Whether it may be sent requests: its store answers, and it is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, description = "It is ready.", body = String, content_type = "text/plain", example = "ok"),
-    OfStore,
+    OfReadiness,
 ))]
 pub async fn readyz<S: Store>(State(context): State<Arc<Context<S>>>) -> Result<&'static str, Failure> {
-    if context.is_ready().await { Ok("ok") } else { Err(Code::StoreUnavailable.into()) }
+    context.ready().await?;
+    Ok("ok")
 }
 
 /// What the server counts of itself, for Prometheus.
@@ -48,13 +49,16 @@ pub async fn stats<S: Store>(
 ) -> Result<Json<Stats>, Failure> {
     context.operator(&headers)?;
     // Each takes its time where the store does not answer.
-    let ((), ready) = tokio::join!(context.look(), context.is_ready());
-    Ok(Json(context.metrics.stats(ready, context.hub.now())))
+    let ((), ready) = tokio::join!(context.look(), context.ready());
+    Ok(Json(context.metrics.stats(ready.is_ok(), context.hub.now())))
 }
 
 impl<S: Store> Context<S> {
-    async fn is_ready(&self) -> bool {
-        !*self.draining.borrow() && self.hub.store().ready().await.is_ok()
+    async fn ready(&self) -> Result<(), Code> {
+        if *self.draining.borrow() {
+            return Err(Code::ServerStopping);
+        }
+        self.hub.store().ready().await
     }
 
     // The metrics learn how much there is.

@@ -80,7 +80,7 @@ async fn a_server_that_drains_is_not_ready_and_goes_on_until_it_stops() {
     while answer.status == 200 {
         answer = ready().await;
     }
-    answer.refused(503, Code::StoreUnavailable);
+    answer.refused(503, Code::ServerStopping);
     assert!(answer.head.contains("retry-after: "), "{}", answer.head);
     // It goes on.
     sender.settle().await;
