@@ -9,7 +9,7 @@ use crate::holds;
 const MADE: [&str; 8] = [".git", "target", "gen", "node_modules", "dist", "artifacts", "corpus", "coverage"];
 
 /// Endings of what people write by hand, and read.
-const CODE: [&str; 7] = ["rs", "ts", "js", "svelte", "css", "html", "sh"];
+const CODE: [&str; 8] = ["rs", "lua", "ts", "js", "svelte", "css", "html", "sh"];
 
 /// Lines a file may have before it is split.
 const LONGEST: usize = 600;

@@ -1,10 +1,10 @@
 //! The store that several instances share: Redis 7, one node or a cluster.
 //!
-//! A share is four keys with one hash tag, and every command one atomic step, a script (`queue.lua`) that also tells
-//! all instances what follows from it, over the share's own sharded channel. There are two links: one on which
-//! commands are carried out, and one on which news arrive; for a node of a cluster that loses a slot ends
-//! subscriptions unasked, which a client can take for the answer to a command. Moments are those of Redis's clock,
-//! so that instances need not agree on the time.
+//! A share is four keys with one hash tag, and every command one atomic step, a script (`queue.lua` and `call.lua`)
+//! that also tells all instances what follows from it, over the share's own sharded channel. There are two links: one
+//! on which commands are carried out, and one on which news arrive; for a node of a cluster that loses a slot ends
+//! subscriptions unasked, which a client can take for the answer to a command. Moments are those of Redis's clock, so
+//! that instances need not agree on the time.
 
 mod link;
 mod listen;

@@ -22,7 +22,7 @@ pub(super) struct Script {
 impl Script {
     /// The queue of one share.
     pub(super) fn queue() -> Self {
-        Self::new(include_str!("queue.lua"))
+        Self::new(concat!(include_str!("queue.lua"), include_str!("call.lua")))
     }
 
     /// Rates and caps of one address.
