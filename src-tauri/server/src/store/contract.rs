@@ -216,20 +216,26 @@ async fn check_notices(notices: &mut Notices, share: ShareId, expected: Vec<Even
 
 async fn check_state(store: &impl Inspect, share: ShareId, model: &Model) {
     let known = model.shares.get(&share);
-    assert_eq!(store.snapshot(share).await, known.map(|(queue, _)| queue.snapshot()));
-    let summary = known.map(|(_, summary)| summary.clone()).ok_or(Code::ShareNotFound);
-    assert_eq!(store.summary(share).await, summary);
     let peers: Vec<_> = (0..14).map(|number| PeerId([number; 16])).collect();
-    let standings = known
+    // None of these changes anything.
+    let (snapshot, summary, standings, opened) = tokio::join!(
+        store.snapshot(share),
+        store.summary(share),
+        store.standings(share, &peers),
+        store.opened(share)
+    );
+    assert_eq!(snapshot, known.map(|(queue, _)| queue.snapshot()));
+    assert_eq!(summary, known.map(|(_, summary)| summary.clone()).ok_or(Code::ShareNotFound));
+    let expected = known
         .map(|(queue, _)| peers.iter().map(|&peer| queue.standing(peer)).collect::<Vec<_>>())
         .ok_or(Code::ShareNotFound);
-    assert_eq!(store.standings(share, &peers).await, standings);
+    assert_eq!(standings, expected);
     let sorted = |(mut active, waiting): (Vec<PeerId>, u32)| {
         active.sort_unstable();
         (active, waiting)
     };
     let held = known.map(|(queue, _)| queue.held()).ok_or(Code::ShareNotFound);
-    assert_eq!(store.opened(share).await.map(sorted), held.map(sorted));
+    assert_eq!(opened.map(sorted), held.map(sorted));
 }
 
 /// What one key spends and holds is nothing to another.

@@ -237,7 +237,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(500))]
+        #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
         fn any_sequence_is_answered_as_the_contract_says(steps in contract::steps()) {
