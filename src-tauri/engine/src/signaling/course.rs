@@ -22,10 +22,10 @@ const MOST_RETRY: Duration = Duration::from_secs(30);
 pub(super) enum Step {
     /// Take a place in line, or the one it had.
     Join,
-    /// Ask for the place once it is another than this version.
-    Poll { after: String },
+    /// Ask for the place: at once, or when it is another than this version.
+    Poll { after: Option<String> },
     /// Listen to the event stream, which need not tell this version again.
-    Listen { last: String },
+    Listen { last: Option<String> },
     /// Open the socket and take the slot.
     Claim,
     /// Do nothing before this moment.
@@ -51,6 +51,9 @@ pub(super) struct Course {
     // The version of the place that was claimed too early.
     refused: Option<String>,
     polled_at: Option<Duration>,
+    // Something failed since it was told its place. A server that is there again may have nothing new to tell, and is
+    // asked all the same: else nobody heard that the trouble is over.
+    failed: bool,
     not_before: Duration,
     backoff: Backoff,
     // Until then the server is expected not to be there.
@@ -64,6 +67,7 @@ impl Course {
             place: None,
             refused: None,
             polled_at: None,
+            failed: false,
             not_before: Duration::ZERO,
             backoff: Backoff::new(),
             quiet_until: Duration::ZERO,
@@ -85,10 +89,12 @@ impl Course {
         if has_turn && self.refused.as_ref() != Some(&version) {
             Step::Claim
         } else if place.tier == Tier::Far {
-            Step::Listen { last: version }
+            Step::Listen { last: (!self.failed).then_some(version) }
         } else {
-            self.polled_at = Some(now);
-            Step::Poll { after: version }
+            let after = (!self.failed).then_some(version);
+            // An answer that was not to wait can't come too soon.
+            self.polled_at = after.is_some().then_some(now);
+            Step::Poll { after }
         }
     }
 
@@ -101,6 +107,7 @@ impl Course {
         if is_old && asked.is_some_and(|asked| now.saturating_sub(asked) < TOO_SOON) {
             self.not_before = now + spread(RESTART, jitter);
         }
+        self.failed = false;
         // The place may be as it was; a claim is worth another try now and then.
         self.refused = None;
         self.place = Some(place);
@@ -110,6 +117,7 @@ impl Course {
     pub(super) fn handle_admitted(&mut self, now: Duration) {
         self.backoff.handle_success(now);
         self.quiet_until = Duration::ZERO;
+        self.failed = false;
         if let Some(place) = &mut self.place {
             place.tier = Tier::Active;
             place.ahead = 0;
@@ -165,6 +173,7 @@ impl Course {
 
     fn handle_failure(&mut self, code: Code, retry_after: Option<Duration>, now: Duration, jitter: f64) {
         self.not_before = now + self.backoff.handle_failure(now, retry_after, jitter);
+        self.failed = true;
         if matches!(code, Code::NotAuthorised | Code::ShareNotFound | Code::SenderGone) {
             self.place = None;
             self.refused = None;

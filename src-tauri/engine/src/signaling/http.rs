@@ -64,21 +64,23 @@ impl Api {
         read(self.send(request.timeout(REQUEST_TIMEOUT)).await?).await
     }
 
-    /// The place, once it is not `after` any more or ten seconds have passed.
-    pub(super) async fn place(&self, ticket: &str, after: &str) -> Result<Place, Refusal> {
+    /// The place, once it is not `after` any more or ten seconds have passed; without `after` at once.
+    pub(super) async fn place(&self, ticket: &str, after: Option<&str>) -> Result<Place, Refusal> {
         let mut url = Url::parse(&self.server.http(&self.path("/place")))
             .map_err(|error| EngineError::detailed(Code::ServerFailed, error))?;
-        url.query_pairs_mut().append_pair("after", after);
+        if let Some(after) = after {
+            url.query_pairs_mut().append_pair("after", after);
+        }
         let request = self.http.get(url).bearer_auth(ticket);
         read(self.send(request.timeout(POLL_TIMEOUT)).await?).await
     }
 
-    /// The event stream, behind the event `last`.
-    pub(super) async fn events(&self, ticket: &str, last: &str) -> Result<Response, Refusal> {
-        let request = self
-            .request(Method::GET, "/events", ticket)
-            .header(ACCEPT, "text/event-stream")
-            .header("Last-Event-ID", last);
+    /// The event stream, behind the event `last`; without one it begins with the place.
+    pub(super) async fn events(&self, ticket: &str, last: Option<&str>) -> Result<Response, Refusal> {
+        let mut request = self.request(Method::GET, "/events", ticket).header(ACCEPT, "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
         // The stream itself has no end; only its beginning is waited for with a limit.
         match tokio::time::timeout(REQUEST_TIMEOUT, self.send(request)).await {
             Ok(response) => response,

@@ -107,8 +107,8 @@ impl ReceiverLine {
     async fn wait(&mut self, step: &Step, course: &mut Course, epoch: Instant) -> End {
         let result = match step {
             Step::Join => self.join(course, epoch).await,
-            Step::Poll { after } => self.poll(after, course, epoch).await,
-            Step::Listen { last } => self.listen(last, course, epoch).await,
+            Step::Poll { after } => self.poll(after.as_deref(), course, epoch).await,
+            Step::Listen { last } => self.listen(last.as_deref(), course, epoch).await,
             Step::Claim | Step::Pause { .. } | Step::Over(_) => Ok(()),
         };
         result.err().unwrap_or(End::Next)
@@ -127,7 +127,7 @@ impl ReceiverLine {
         Ok(())
     }
 
-    async fn poll(&mut self, after: &str, course: &mut Course, epoch: Instant) -> Result<(), End> {
+    async fn poll(&mut self, after: Option<&str>, course: &mut Course, epoch: Instant) -> Result<(), End> {
         let place = self.api.place(&self.ticket(), after).await?;
         self.tell_place(&place).await?;
         let has_turn = place.lease_ms.is_some();
@@ -138,7 +138,7 @@ impl ReceiverLine {
         Ok(())
     }
 
-    async fn listen(&mut self, last: &str, course: &mut Course, epoch: Instant) -> Result<(), End> {
+    async fn listen(&mut self, last: Option<&str>, course: &mut Course, epoch: Instant) -> Result<(), End> {
         let mut response = self.api.events(&self.ticket(), last).await?;
         let mut reader = EventReader::default();
         let mut retry = None;

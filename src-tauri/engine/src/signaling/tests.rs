@@ -254,11 +254,30 @@ async fn a_busy_server_is_not_asked_before_it_says() {
     assert!(
         matches!(next(&mut signaling).await, SignalingEvent::Down(error) if error.code() == Code::StoreUnavailable)
     );
-    let request = script.request("GET", "/place").await;
+    script.request("GET", "/place").await.answer(200, &place("near", 1)).await;
     assert!(refused.elapsed() >= Duration::from_secs(1));
-    request.answer(200, &place("near", 1)).await;
-    // Told again, because trouble was.
     told(&mut signaling, &place("near", 1)).await;
+}
+
+#[tokio::test]
+async fn one_that_was_cut_off_hears_that_its_place_is_what_it_was() {
+    let mut script = Script::new().await;
+    let mut signaling = joined(&mut script, &place("far", 9)).await;
+    drop(script.request("GET", "/events").await.stream().await);
+    assert!(matches!(next(&mut signaling).await, SignalingEvent::Down(_)));
+    let request = script.request("GET", "/events").await;
+    assert_eq!(request.header("last-event-id"), "");
+    let mut stream = request.stream().await;
+    stream.send(&format!("event: place\ndata: {}\n\n", place("far", 9))).await;
+    told(&mut signaling, &place("far", 9)).await;
+    stream.send(&format!("event: place\ndata: {}\n\n", place("near", 4))).await;
+    told(&mut signaling, &place("near", 4)).await;
+    stream.closed().await;
+    drop(script.request("GET", "/place?after=near%264").await);
+    assert!(matches!(next(&mut signaling).await, SignalingEvent::Down(_)));
+    script.request("GET", "/place HTTP").await.answer(200, &place("near", 4)).await;
+    told(&mut signaling, &place("near", 4)).await;
+    script.request("GET", "/place?after=near%264").await;
 }
 
 #[tokio::test]

@@ -15,7 +15,11 @@ fn promoted() -> Place {
 }
 
 fn poll(place: &Place) -> Step {
-    Step::Poll { after: place.version.clone() }
+    Step::Poll { after: Some(place.version.clone()) }
+}
+
+fn listen(place: &Place) -> Step {
+    Step::Listen { last: Some(place.version.clone()) }
 }
 
 /// One that has joined and is told this place.
@@ -30,7 +34,7 @@ fn at(place: &Place) -> Course {
 fn each_tier_has_its_way_to_hear_news() {
     let now = Duration::ZERO;
     let far = place(Tier::Far, 9);
-    assert_eq!(at(&far).poll_step(now), Step::Listen { last: far.version.clone() });
+    assert_eq!(at(&far).poll_step(now), listen(&far));
     let near = place(Tier::Near, 2);
     assert_eq!(at(&near).poll_step(now), poll(&near));
     assert_eq!(at(&place(Tier::Active, 0)).poll_step(now), Step::Claim);
@@ -42,9 +46,9 @@ fn one_walks_from_far_to_its_slot_on_one_ticket() {
     let mut course = at(&place(Tier::Far, 6));
     let mut now = 5 * MS;
     for (next, step) in [
-        (place(Tier::Far, 5), Step::Listen { last: "Far5".into() }),
-        (place(Tier::Near, 4), Step::Poll { after: "Near4".into() }),
-        (place(Tier::Near, 0), Step::Poll { after: "Near0".into() }),
+        (place(Tier::Far, 5), listen(&place(Tier::Far, 5))),
+        (place(Tier::Near, 4), poll(&place(Tier::Near, 4))),
+        (place(Tier::Near, 0), poll(&place(Tier::Near, 0))),
         (promoted(), Step::Claim),
     ] {
         course.handle_place(next, now, 0.5);
@@ -71,7 +75,7 @@ fn one_that_claims_too_early_waits_for_another_place() {
 
 #[test]
 fn a_lost_place_is_asked_for_again_and_a_refused_proof_is_not() {
-    for step in [Step::Claim, poll(&place(Tier::Near, 1)), Step::Listen { last: "Far9".into() }] {
+    for step in [Step::Claim, poll(&place(Tier::Near, 1)), listen(&place(Tier::Far, 9))] {
         let mut course = at(&place(Tier::Near, 1));
         assert!(!course.handle_failed(&step, Code::NotAuthorised, None, MS, 0.5));
         assert_eq!(course.poll_step(251 * MS), Step::Join);
@@ -105,9 +109,9 @@ fn a_server_that_restarts_is_asked_again_soon_and_in_the_same_way() {
     course.handle_restart(Some(500 * MS), MS, 0.999);
     let Step::Pause { until } = course.poll_step(MS) else { panic!("no pause") };
     assert!(until > 700 * MS && until < 752 * MS);
-    assert_eq!(course.poll_step(until), Step::Listen { last: "Far9".into() });
+    assert_eq!(course.poll_step(until), listen(&place(Tier::Far, 9)));
     // It may take a while; then it is trouble after all.
-    let step = Step::Listen { last: "Far9".into() };
+    let step = listen(&place(Tier::Far, 9));
     assert!(!course.handle_failed(&step, Code::ServerUnreachable, None, until, 0.5));
     assert!(course.handle_failed(&step, Code::ServerUnreachable, None, until + 5000 * MS, 0.5));
     // No server can send a client away for a day.
@@ -122,6 +126,22 @@ fn a_busy_server_says_when_to_come_back() {
     for code in [Code::RateLimited, Code::ShareFull, Code::ServerFull, Code::StoreUnavailable] {
         assert!(course.handle_failed(&Step::Join, code, after, MS, 0.5));
         assert!(matches!(course.poll_step(MS), Step::Pause { until } if until > Duration::from_secs(7)));
+    }
+}
+
+#[test]
+fn one_that_was_cut_off_asks_for_its_place_although_it_may_know_it() {
+    for (place, at_once, then) in [
+        (place(Tier::Near, 1), Step::Poll { after: None }, poll(&place(Tier::Near, 1))),
+        (place(Tier::Far, 9), Step::Listen { last: None }, listen(&place(Tier::Far, 9))),
+    ] {
+        let mut course = at(&place);
+        assert_eq!(course.poll_step(MS), then);
+        assert!(course.handle_failed(&then, Code::ServerUnreachable, None, MS, 0.5));
+        assert_eq!(course.poll_step(251 * MS), at_once);
+        // It is the same, and may come at once without being taken for a server that does not wait.
+        course.handle_place(place, 252 * MS, 0.5);
+        assert_eq!(course.poll_step(252 * MS), then);
     }
 }
 
