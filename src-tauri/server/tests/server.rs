@@ -124,6 +124,8 @@ async fn a_newer_socket_replaces_the_older_one() {
     let mut again = server.authorize(share, &token).await;
     again.expect(&opened(&[1], 0)).await;
     sender.closed(4001).await;
+    // What it may have said to the sender's older one it says again.
+    new.expect(&ServerMessage::SenderBack).await;
     new.settle().await;
     again.settle().await;
     server.stop().await;

@@ -28,6 +28,8 @@ pub(super) enum News {
     Told(Vec<ReceiveEvent>),
     /// The slot is its own; and perhaps something that the surface may want to know.
     Admitted(Vec<ReceiveEvent>),
+    /// The sender has a new socket at the server; and perhaps something that the surface may want to know.
+    SenderBack(Vec<ReceiveEvent>),
     /// Something does not work, and is tried again.
     Trouble(Code),
     /// Nothing more comes.
@@ -114,7 +116,7 @@ impl Line {
                 News::Admitted(self.handle_sender(true).into_iter().collect())
             }
             ServerMessage::SenderAway => News::Told(self.handle_sender(false).into_iter().collect()),
-            ServerMessage::SenderBack => News::Told(self.handle_sender(true).into_iter().collect()),
+            ServerMessage::SenderBack => News::SenderBack(self.handle_sender(true).into_iter().collect()),
             ServerMessage::Relay { signal, .. } => {
                 // An attempt that nobody listens to any more needs no signals.
                 if let Some(inbox) = &self.inbox {

@@ -151,12 +151,11 @@ impl Download {
                     self.line.tell_progress(Progress::Failed);
                     return Err(error);
                 }
-                Outcome::Lost { code, opened, replaced } => {
+                Outcome::Lost { code, opened, at_once } => {
                     if opened {
                         retry = FIRST_RETRY;
                     }
-                    // A sender that has started again waits already.
-                    (code, if replaced { Duration::ZERO } else { retry })
+                    (code, if at_once { Duration::ZERO } else { retry })
                 }
             };
             self.note_trouble(code)?;
@@ -169,6 +168,12 @@ impl Download {
     async fn tell(&self, event: ReceiveEvent) {
         // A surface that is gone needs no news; its cancellation comes by the token.
         let _ = self.events.send(event).await;
+    }
+
+    async fn tell_all(&self, events: Vec<ReceiveEvent>) {
+        for event in events {
+            self.tell(event).await;
+        }
     }
 
     fn patience(&self, code: Code) -> Duration {
@@ -192,7 +197,7 @@ impl Download {
     // Takes one piece of news from the line.
     async fn handle_news(&mut self, news: News) -> Result<(), EngineError> {
         match news {
-            News::Told(events) => {
+            News::Told(events) | News::SenderBack(events) => {
                 for event in events {
                     match event {
                         ReceiveEvent::SenderAway => self.note_trouble(Code::SenderGone)?,
@@ -205,9 +210,7 @@ impl Download {
             }
             News::Admitted(events) => {
                 self.note_place();
-                for event in events {
-                    self.tell(event).await;
-                }
+                self.tell_all(events).await;
                 Ok(())
             }
             News::Trouble(code) => self.note_trouble(code),
@@ -261,10 +264,12 @@ impl Download {
                 news = self.line.next() => match news {
                     News::Over(error) => return Outcome::Fatal(error),
                     News::Trouble(_) => {}
-                    News::Told(events) | News::Admitted(events) => {
-                        for event in events {
-                            let _ = self.events.send(event).await;
-                        }
+                    News::Told(events) => self.tell_all(events).await,
+                    // One of the two has a new socket. What was said through the older one may be lost, and nobody
+                    // says it again.
+                    News::Admitted(events) | News::SenderBack(events) => {
+                        self.tell_all(events).await;
+                        return Outcome::Lost { code: Code::NoConnection, opened: false, at_once: true };
                     }
                 },
                 () = cancel.cancelled() => return Outcome::Fatal(Code::Interrupted.into()),
@@ -272,7 +277,7 @@ impl Download {
         };
         let peering = match peering {
             Ok(peering) => peering,
-            Err(error) => return Outcome::Lost { code: error.code(), opened: false, replaced: false },
+            Err(error) => return Outcome::Lost { code: error.code(), opened: false, at_once: false },
         };
         let receiving = match Receiving::new(self, peering).await {
             Ok(receiving) => receiving,

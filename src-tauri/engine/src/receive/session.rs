@@ -33,9 +33,9 @@ pub(super) enum Outcome {
     Done(Summary),
     /// Trying again can't help.
     Fatal(EngineError),
-    /// It may work the next time. `opened` tells whether the sender was reached, `replaced` that another run of it has
-    /// taken its place meanwhile.
-    Lost { code: Code, opened: bool, replaced: bool },
+    /// It may work the next time. `opened` tells whether the sender was reached, `at_once` that there is nothing to
+    /// wait for: the sender is there already.
+    Lost { code: Code, opened: bool, at_once: bool },
 }
 
 /// A connection of a download, and what it knows of the share.
@@ -151,9 +151,9 @@ impl Receiving {
                 Outcome::Done(summary)
             }
             Stop::Session(code) if can_retry(code) => {
-                Outcome::Lost { code, opened: self.opened, replaced: false }
+                Outcome::Lost { code, opened: self.opened, at_once: false }
             }
-            Stop::Replaced => Outcome::Lost { code: Code::SenderGone, opened: self.opened, replaced: true },
+            Stop::Replaced => Outcome::Lost { code: Code::SenderGone, opened: self.opened, at_once: true },
             Stop::Session(code) => Outcome::Fatal(code.into()),
             Stop::Fatal(error) => {
                 self.session.close(error.code());
@@ -213,7 +213,7 @@ impl Receiving {
                     Ok(())
                 }
                 event = line.next() => match event {
-                    News::Told(events) | News::Admitted(events) => {
+                    News::Told(events) | News::Admitted(events) | News::SenderBack(events) => {
                         self.handle_told(events).await;
                         Ok(())
                     }

@@ -34,6 +34,9 @@ pub struct Local {
     suspects: Vec<Suspect>,
     // The sender has been told of one more receiver.
     joined: Arc<Notify>,
+    // The newest socket of the sender, and when the queue last said that the sender is back.
+    sender_number: u64,
+    sender_back: Duration,
 }
 
 #[derive(Default)]
@@ -114,6 +117,7 @@ impl Local {
         if let Some(sender) = self.sender.as_mut().filter(|sender| sender.number == number) {
             sender.open(active, waiting, now);
             self.joined.notify_waiters();
+            self.sender_came(number);
         }
     }
 
@@ -200,6 +204,7 @@ impl Local {
                     old.outbox.close(Closing::Replaced);
                     self.joined.notify_waiters();
                 }
+                self.sender_came(number);
             }
             Role::Receiver(peer) => {
                 if let Some(receiver) = self.receivers.get_mut(&peer) {
@@ -269,7 +274,10 @@ impl Local {
                 self.moves = moves;
                 self.news.handle_moves(moves);
             }
-            Event::SenderHere => self.tell_sender_here(true),
+            Event::SenderHere => {
+                self.sender_back = now;
+                self.tell_sender_here(true);
+            }
             Event::SenderAway => {
                 self.tell_sender_here(false);
                 self.suspects.extend(self.sender.as_ref().map(|_| Suspect::Sender));
@@ -516,6 +524,18 @@ impl Local {
         self.news.forget(peer);
         if let Some(receiver) = self.receivers.get(&peer) {
             receiver.end(code);
+        }
+    }
+
+    // The sender has a new socket, here or elsewhere. Receivers hear of it even if nobody saw the older one drop, as
+    // when its instance died: what they said to that one may be lost.
+    fn sender_came(&mut self, number: u64) {
+        let is_news = number > self.sender_number && self.sender_back < super::began(number);
+        self.sender_number = self.sender_number.max(number);
+        let sockets = self.receivers.values_mut().filter_map(|receiver| receiver.socket.as_mut());
+        for socket in sockets.filter(|socket| is_news && socket.admitted) {
+            socket.sender_here = None;
+            socket.tell_sender_here(true);
         }
     }
 

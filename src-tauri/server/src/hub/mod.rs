@@ -42,6 +42,8 @@ const BATCH: usize = 500;
 const ABREAST: usize = 16;
 // Notices that are taken before the news that they make are looked at.
 const MAX_NOTICES: usize = 256;
+// A connection's number is the moment of its beginning, in microseconds, and so many bits of its instance.
+const INSTANCE_BITS: u32 = 10;
 
 /// The connections of one instance.
 pub struct Hub<S> {
@@ -93,7 +95,7 @@ impl<S: Store> Hub<S> {
             last_number: 0,
             stopping: false,
         };
-        let instance = RandomState::new().hash_one(0) & 0x3ff;
+        let instance = RandomState::new().hash_one(0) & ((1 << INSTANCE_BITS) - 1);
         let (state, retime) = (Mutex::new(state), Notify::new());
         (Arc::new(Hub { store, clock, timings, metrics, instance, state, retime, chores }), Chores(receiver))
     }
@@ -163,7 +165,7 @@ impl<S: Store> Hub<S> {
         let State { shares, wheel, last_number, stopping, .. } = &mut *state;
         // Greater than all before, here and, to some milliseconds, elsewhere; the instance makes it the only one.
         let micros = u64::try_from(now.as_micros()).unwrap_or_default();
-        *last_number = micros.max((*last_number >> 10) + 1) << 10 | self.instance;
+        *last_number = micros.max((*last_number >> INSTANCE_BITS) + 1) << INSTANCE_BITS | self.instance;
         let local = &mut shares.entry(share).or_default().local;
         let result = enter(local, wheel, *last_number);
         if *stopping {
@@ -414,4 +416,9 @@ impl<S: Store> Hub<S> {
             Err(code) => self.end_listeners(share, peers, code),
         }
     }
+}
+
+// When the connection with this number began, by the clock of its instance.
+fn began(number: u64) -> Duration {
+    Duration::from_micros(number >> INSTANCE_BITS)
 }

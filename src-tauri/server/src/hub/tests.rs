@@ -228,6 +228,8 @@ async fn a_newer_connection_elsewhere_replaces_the_older_one() {
     drop((old, old_sender));
     assert_eq!(news(&mut to_sender).await, ServerMessage::Opened { active: vec![peer(1)], waiting: 0 });
     assert_eq!(news(&mut to_new).await, ServerMessage::Admitted);
+    // Nor to the receiver, which hears once that there is another socket to speak to.
+    assert_eq!(news(&mut to_new).await, ServerMessage::SenderBack);
     tokio::time::sleep(Duration::from_secs(19)).await;
     let (active, _) = two.hubs[0].store().opened(SHARE).await.unwrap();
     assert_eq!(active, [peer(1)]);

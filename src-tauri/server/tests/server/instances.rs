@@ -83,6 +83,7 @@ async fn check_journey(redis: &Redis) {
     let mut again = open_again(&second, 1, &[]).await;
     again.expect(&opened(&[2], 1)).await;
     sender.closed(4001).await;
+    receiver.expect(&ServerMessage::SenderBack).await;
     again.say(&ClientMessage::Dismiss { peer: peer(2) }).await;
     receiver.ended(Code::NotAuthorised).await;
     again.news(&left(2)).await;
@@ -311,5 +312,31 @@ async fn an_outage_is_told_and_outlived() {
     let mut sender = open_again(&first, 1, &[1]).await;
     sender.expect(&opened(&[1], 0)).await;
     first.stop().await;
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_whose_instance_died_is_back_though_nobody_missed_it() {
+    let redis = Redis::single();
+    let (first, second) = instances(&redis).await;
+    let (share, mut sender) = first.sender(2).await;
+    let mut receiver = second.receiver(share, 1).await;
+    sender.news(&joined(1)).await;
+    first.done.abort();
+    // It goes to where nobody is.
+    receiver.say(&ClientMessage::Relay { peer: None, signal: request(1) }).await;
+    receiver.settle().await;
+    let mut sender = open_again(&second, 2, &[1]).await;
+    sender.expect(&opened(&[1], 0)).await;
+    receiver.expect(&ServerMessage::SenderBack).await;
+    receiver.say(&ClientMessage::Relay { peer: None, signal: request(2) }).await;
+    sender.news(&ServerMessage::Relay { peer: Some(peer(1)), signal: request(2) }).await;
+    // Once, and also where it was missed.
+    drop(sender);
+    receiver.expect(&ServerMessage::SenderAway).await;
+    let mut sender = open_again(&second, 2, &[1]).await;
+    sender.expect(&opened(&[1], 0)).await;
+    receiver.expect(&ServerMessage::SenderBack).await;
+    receiver.settle().await;
     second.stop().await;
 }
