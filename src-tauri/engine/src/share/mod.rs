@@ -20,7 +20,7 @@ use sluice_protocol::link::Link;
 use sluice_protocol::manifest::Totals;
 use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, Signal};
 use sluice_protocol::summary::{NONCE_LEN, Summary, SummaryKey};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -107,8 +107,8 @@ impl Share {
         let (rtc, ice) = (options.rtc, signaling.ice());
         let source = Arc::new(Source { share, name, psk, keys, catalog, limit, rtc, ice });
         let (peer_events, from_peers) = mpsc::channel(256);
-        let peers = HashMap::new();
-        let desk = Desk { source, signaling, announcer, events, peers, peer_events, lost: false };
+        let (peers, joined) = (HashMap::new(), HashSet::new());
+        let desk = Desk { source, signaling, announcer, events, peers, joined, peer_events, lost: false };
         tokio::spawn(desk.run(from_peers, to_do, refuse));
         Ok(Share { link, orders, refused })
     }
@@ -183,6 +183,8 @@ struct Desk {
     announcer: Announcer,
     events: mpsc::Sender<ShareEvent>,
     peers: HashMap<PeerId, PeerTask>,
+    // Those in a slot, as it was told.
+    joined: HashSet<PeerId>,
     peer_events: mpsc::Sender<(PeerId, u32, PeerEvent)>,
     lost: bool,
 }
@@ -254,17 +256,21 @@ impl Desk {
 
     async fn handle_message(&mut self, message: ServerMessage) {
         match message {
-            ServerMessage::Opened { waiting, .. } | ServerMessage::Waiting { count: waiting } => {
+            ServerMessage::Opened { active, waiting } => {
+                // Some may have come and gone while no server could say so.
+                let left: Vec<_> =
+                    self.joined.iter().copied().filter(|peer| !active.contains(peer)).collect();
+                for peer in left {
+                    self.handle_left(peer).await;
+                }
+                for peer in active {
+                    self.handle_joined(peer).await;
+                }
                 self.tell(ShareEvent::Waiting { count: waiting }).await;
             }
-            ServerMessage::Joined { peer } => self.tell(ShareEvent::ReceiverJoined { receiver: peer }).await,
-            ServerMessage::Left { peer } => {
-                // A transfer that still runs is worth more than the server's view of it.
-                if self.peers.get(&peer).is_some_and(|task| !task.is_open()) {
-                    self.peers.remove(&peer);
-                }
-                self.tell(ShareEvent::ReceiverLeft { receiver: peer }).await;
-            }
+            ServerMessage::Waiting { count } => self.tell(ShareEvent::Waiting { count }).await,
+            ServerMessage::Joined { peer } => self.handle_joined(peer).await,
+            ServerMessage::Left { peer } => self.handle_left(peer).await,
             ServerMessage::Relay { peer: Some(peer), signal: Signal::Request { attempt } } => {
                 let source = self.source.clone();
                 let task =
@@ -277,6 +283,22 @@ impl Desk {
                 }
             }
             _ => {}
+        }
+    }
+
+    async fn handle_joined(&mut self, peer: PeerId) {
+        if self.joined.insert(peer) {
+            self.tell(ShareEvent::ReceiverJoined { receiver: peer }).await;
+        }
+    }
+
+    async fn handle_left(&mut self, peer: PeerId) {
+        // A transfer that still runs is worth more than the server's view of it.
+        if self.peers.get(&peer).is_some_and(|task| !task.is_open()) {
+            self.peers.remove(&peer);
+        }
+        if self.joined.remove(&peer) {
+            self.tell(ShareEvent::ReceiverLeft { receiver: peer }).await;
         }
     }
 
