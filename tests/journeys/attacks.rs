@@ -1,6 +1,6 @@
 //! Who holds another link, and who stands in between, gets nothing onto a disk and is named.
 
-use crate::lab::{Lab, PLAIN, Server, shared};
+use crate::lab::{Lab, PLAIN, Server};
 use crate::middle::{Conduct, Middle};
 use crate::process::Sluice;
 use crate::tree;
@@ -55,9 +55,7 @@ struct Between {
 fn between(lab: &Lab, conduct: Conduct, out: &Path) -> Between {
     let server = lab.serve();
     let middle = Middle::start(&server.address, conduct);
-    let mut command = lab.command("the sender");
-    command.args(["send", "--json", "--bind", "127.0.0.1:0", "--server", &middle.url]).arg(note(lab));
-    let (sender, link) = shared(command);
+    let (sender, link) = lab.send(&middle.url, &note(lab), &PLAIN);
     let receiver = lab.receive(&link, out, &["--wait", "1"]);
     Between { middle, sender, receiver, _server: server }
 }

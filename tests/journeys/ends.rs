@@ -30,7 +30,7 @@ fn a_sender_that_is_gone_is_told_after_the_wait() {
     let note = lab.dir("source").join("note");
     tree::write_file(&note, 1, 1000);
     let server = lab.serve();
-    let (sender, link) = lab.send(&server, &note, &PLAIN);
+    let (sender, link) = lab.send(&server.url, &note, &PLAIN);
     sender.kill();
     let ended = lab.receive(&link, &lab.path("out"), &["--wait", "1"]).end();
     assert_eq!(ended.status, 5, "{ended:?}");

@@ -60,7 +60,7 @@ fn garbage_leaves_the_server_small_and_at_work() {
     let server = lab.serve();
     let note = lab.dir("source").join("note");
     tree::write_file(&note, 1, 100_000);
-    let (_sender, link) = lab.send(&server, &note, &PLAIN);
+    let (_sender, link) = lab.send(&server.url, &note, &PLAIN);
     let share = link.split("/s/").nth(1).unwrap().split('#').next().unwrap();
 
     let noise: Vec<u8> = (0..100_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();

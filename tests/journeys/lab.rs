@@ -3,6 +3,8 @@
 use crate::process::{Sluice, program};
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -18,6 +20,27 @@ pub struct Server {
     /// `ADDRESS:PORT`.
     pub address: String,
     pub url: String,
+}
+
+impl Server {
+    /// A figure of its metrics, by its name with its labels; 0 for what has not been counted yet.
+    pub fn metric(&self, name: &str) -> u64 {
+        let (status, metrics) =
+            ask(&self.address, "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        assert_eq!(status, 200, "{metrics}");
+        let figure = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        figure.map_or(0, |figure| figure.parse().unwrap())
+    }
+}
+
+/// The status and body of what the server at `address` answers to a request that asks it to close behind it.
+pub fn ask(address: &str, words: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(words.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
 impl Lab {
@@ -81,13 +104,10 @@ impl Lab {
         Server { address: listening.text("address").into(), url: listening.text("url").into(), process }
     }
 
-    /// `sluice send` of one path over a server; with its link.
-    pub fn send<S: AsRef<OsStr>>(&self, server: &Server, path: &Path, more: &[S]) -> (Sluice, String) {
+    /// `sluice send` of one path over the server at `url`; with its link.
+    pub fn send<S: AsRef<OsStr>>(&self, url: &str, path: &Path, more: &[S]) -> (Sluice, String) {
         let mut command = self.command("the sender");
-        command
-            .args(["send", "--json", "--bind", "127.0.0.1:0", "--server", &server.url])
-            .arg(path)
-            .args(more);
+        command.args(["send", "--json", "--bind", "127.0.0.1:0", "--server", url]).arg(path).args(more);
         shared(command)
     }
 

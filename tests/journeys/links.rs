@@ -96,13 +96,13 @@ fn a_share_ends_after_as_many_downloads_as_were_asked_for() {
     tree::write_file(&note, 1, 100_000);
     let server = lab.serve();
 
-    let (sender, link) = lab.send(&server, &note, &["--once"]);
+    let (sender, link) = lab.send(&server.url, &note, &["--once"]);
     lab.receive(&link, &lab.path("one"), &PLAIN).end().well();
     sender.end().well();
     // Its link is dead, and the next share has one of its own.
     lab.receive(&link, &lab.path("late"), &["--wait", "1"]).end().with(5, "share_not_found");
 
-    let (mut sender, other) = lab.send(&server, &note, &["--downloads", "2"]);
+    let (mut sender, other) = lab.send(&server.url, &note, &["--downloads", "2"]);
     assert_ne!(other, link);
     lab.receive(&other, &lab.path("two"), &PLAIN).end().well();
     sender.event("receiver_done");

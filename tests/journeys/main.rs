@@ -1,18 +1,22 @@
 //! Whole journeys: real `sluice` processes, real sockets, real disks, and nothing of the project in between.
 //!
 //! Each test has its own folders, homes and ports, waits for events and never for a time, and ends what it
-//! started. Those that mount a file system or make a network namespace need root, and Linux.
+//! started. Those that mount a file system or make a network namespace need root, and Linux; those of several
+//! instances of a server need Redis.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
 
 mod attacks;
+mod busy;
 mod changes;
 mod cut;
 mod disk;
+mod door;
 mod ends;
 mod folders;
 mod garbage;
+mod instances;
 mod lab;
 mod large;
 mod links;

@@ -118,7 +118,7 @@ fn a_file_goes_through_the_relay_bit_for_bit_and_both_sides_say_so() {
     let server = coturn.serve(&lab);
     let file = lab.dir("source").join("file.bin");
     tree::write_file(&file, 1, 3_000_001);
-    let (mut sender, link) = lab.send(&server, &file, &RELAY_ONLY);
+    let (mut sender, link) = lab.send(&server.url, &file, &RELAY_ONLY);
     let out = lab.path("out");
     let ended = lab.receive(&link, &out, &RELAY_ONLY).end().well();
     assert_eq!(ended.last("connected").unwrap().text("path"), "relayed");
@@ -133,7 +133,7 @@ fn one_side_that_hides_its_address_is_enough_for_both_to_be_relayed() {
     let server = coturn.serve(&lab);
     let file = lab.dir("source").join("file.bin");
     tree::write_file(&file, 1, 100_000);
-    let (mut sender, link) = lab.send(&server, &file, &RELAY_ONLY);
+    let (mut sender, link) = lab.send(&server.url, &file, &RELAY_ONLY);
     let out = lab.path("out");
     let ended = lab.receive(&link, &out, &[] as &[&str]).end().well();
     assert_eq!(ended.last("connected").unwrap().text("path"), "relayed");
@@ -149,7 +149,7 @@ fn a_full_share_finds_room_on_the_relay() {
     let file = lab.dir("source").join("file.bin");
     tree::write_file(&file, 1, 1_000_000);
     // So slow that nobody is done before the last one is there.
-    let (mut sender, link) = lab.send(&server, &file, &["--relay-only", "--limit", "1MB"]);
+    let (mut sender, link) = lab.send(&server.url, &file, &["--relay-only", "--limit", "1MB"]);
     let outs: Vec<_> = (0..20).map(|number| lab.path(&format!("out {number}"))).collect();
     let receivers: Vec<_> = outs.iter().map(|out| lab.receive(&link, out, &[] as &[&str])).collect();
     for (receiver, out) in receivers.into_iter().zip(&outs) {
@@ -170,7 +170,7 @@ fn credentials_whose_time_is_over_end_in_a_clear_word() {
     let server = coturn.serve_expired(&lab);
     let file = lab.dir("source").join("file.bin");
     tree::write_file(&file, 1, 1000);
-    let (mut sender, link) = lab.send(&server, &file, &RELAY_ONLY);
+    let (mut sender, link) = lab.send(&server.url, &file, &RELAY_ONLY);
     let mut receiver = lab.receive(&link, &lab.path("out"), &["--relay-only", "--wait", "3"]);
     let told = receiver.wait_for("the reason", |event| event.is("retrying"));
     assert_eq!(told.text("code"), "relay_refused");

@@ -56,12 +56,12 @@ fn a_sender_that_is_killed_is_followed_under_its_link() {
     let folder = folder(&lab);
     let out = lab.path("out");
     let server = lab.serve();
-    let (sender, link) = lab.send(&server, &folder, &["--limit", "12MiB"]);
+    let (sender, link) = lab.send(&server.url, &folder, &["--limit", "12MiB"]);
     let mut receiver = lab.receive(&link, &out, &PLAIN);
     receiver.progress(20 * MIB);
     sender.kill();
     receiver.event("sender_away");
-    let (_sender, again) = lab.send(&server, &folder, &PLAIN);
+    let (_sender, again) = lab.send(&server.url, &folder, &PLAIN);
     assert_eq!(again, link);
     let back = receiver.event("sender_back");
     let retrying = receiver.event("retrying");
@@ -81,7 +81,7 @@ fn a_transfer_outlives_the_server_and_a_new_one_takes_newcomers() {
     let lab = Lab::new();
     let folder = folder(&lab);
     let server = lab.serve();
-    let (mut sender, link) = lab.send(&server, &folder, &["--limit", "6MiB"]);
+    let (mut sender, link) = lab.send(&server.url, &folder, &["--limit", "6MiB"]);
     let mut receiver = lab.receive(&link, &lab.path("out"), &PLAIN);
     receiver.progress(4 * MIB);
     let Server { process, address, .. } = server;

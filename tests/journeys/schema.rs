@@ -2,12 +2,10 @@
 //! the document allows and for the opposite. All answers are as documented, none is a failure of the server's, and one
 //! who waits in a share that is so knocked at notices nothing.
 
-use crate::lab::{Lab, Server};
+use crate::lab::{self, Lab, Server};
 use serde_json::{Value, json};
 use sluice_protocol::id::{JoinKey, OwnerKey, PeerId, ShareId};
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::Command;
@@ -59,13 +57,8 @@ impl Waiting {
             self.ticket,
             body.len()
         );
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.write_all(words.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+        let (status, answer) = lab::ask(&self.address, &words);
+        (status, serde_json::from_str(&answer).unwrap_or(Value::Null))
     }
 
     /// Runs `examine` beside one who waits and whose place does not change all the while.

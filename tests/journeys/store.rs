@@ -30,7 +30,7 @@ fn a_folder_comes_through_two_servers_whose_redis_is_told_no_name_and_no_secret(
     let (first, second) = (serve(), serve());
     let folder = lab.dir("source/photos");
     tree::write_file(&lab.dir("source/photos/from the beach").join("secret.txt"), 1, 100_000);
-    let (_sender, link) = lab.send(&first, &folder, &PLAIN);
+    let (_sender, link) = lab.send(&first.url, &folder, &PLAIN);
     let elsewhere = link.replace(&first.address, &second.address);
     assert_ne!(elsewhere, link);
     let out = lab.path("out");

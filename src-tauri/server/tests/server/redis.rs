@@ -1,5 +1,6 @@
 //! Redis for tests: one node or a cluster, started from the package that `cargo xtask setup` installs, on loopback
-//! addresses of its own, with nothing kept.
+//! addresses of its own, with nothing kept. The server's tests own it; the journeys of whole processes in `tests/` take
+//! it from here.
 //!
 //! Everything here blocks; a test with other things going on calls it from a thread for that.
 
