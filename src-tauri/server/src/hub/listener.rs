@@ -110,6 +110,15 @@ impl Listener {
     }
 }
 
+/// Whether a receiver has to be told of `new` if it was told `old`.
+pub fn differs(old: &Standing, new: &Standing) -> bool {
+    let told = |standing: &Standing| {
+        let Standing { tier, ahead, slots, lease, sender_here, .. } = *standing;
+        (tier, ahead, slots, lease.is_some(), sender_here)
+    };
+    told(old) != told(new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

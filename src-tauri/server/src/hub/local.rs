@@ -1,6 +1,6 @@
 //! Who of one share is connected to this instance, and what each is told; no store, no waiting.
 
-use super::listener::{self, Listener};
+use super::listener::{self, Listener, differs};
 use super::sender::Sender;
 use crate::mailbox::{Closing, Outbox};
 use crate::role::Role;
@@ -356,8 +356,11 @@ impl Local {
             return Vec::new();
         }
         if self.sender_moved && now >= self.sender_from {
-            (self.sender_moved, self.sender_from) = (false, now + FAR_INTERVAL);
+            self.sender_moved = false;
             self.doubt_all();
+            if !self.unsure.is_empty() {
+                self.sender_from = now + FAR_INTERVAL;
+            }
         }
         let mut peers = self.news.poll_due(now);
         peers.extend(self.unsure.drain());
@@ -527,13 +530,13 @@ impl Local {
         }
     }
 
-    // The sender has a new socket, here or elsewhere. Receivers hear of it even if nobody saw the older one drop, as
-    // when its instance died: what they said to that one may be lost.
+    // The sender has a new socket, here or elsewhere. Receivers that came before it hear of it even if nobody saw the
+    // older one drop, as when its instance died: what they said to that one may be lost.
     fn sender_came(&mut self, number: u64) {
         let is_news = number > self.sender_number && self.sender_back < super::began(number);
         self.sender_number = self.sender_number.max(number);
         let sockets = self.receivers.values_mut().filter_map(|receiver| receiver.socket.as_mut());
-        for socket in sockets.filter(|socket| is_news && socket.admitted) {
+        for socket in sockets.filter(|socket| is_news && socket.admitted && socket.number < number) {
             socket.sender_here = None;
             socket.tell_sender_here(true);
         }
@@ -565,15 +568,6 @@ impl Local {
             self.unsure.remove(&peer);
         }
     }
-}
-
-/// Whether a receiver has to be told of `new` if it was told `old`.
-pub fn differs(old: &Standing, new: &Standing) -> bool {
-    let told = |standing: &Standing| {
-        let Standing { tier, ahead, slots, lease, sender_here, .. } = *standing;
-        (tier, ahead, slots, lease.is_some(), sender_here)
-    };
-    told(old) != told(new)
 }
 
 impl Socket {

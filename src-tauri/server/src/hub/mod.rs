@@ -15,8 +15,7 @@ mod wheel;
 mod tests;
 
 pub use connection::{Connection, Listening};
-pub use listener::{Closing, Listener, Word};
-pub use local::differs;
+pub use listener::{Closing, Listener, Word, differs};
 
 use crate::clock::Clock;
 use crate::config::Timings;
