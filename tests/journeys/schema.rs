@@ -27,14 +27,17 @@ struct Examined {
 struct Waiting {
     address: String,
     share: ShareId,
+    /// The sender's.
+    token: String,
     ticket: String,
 }
 
 impl Waiting {
     fn start(server: &Server) -> Self {
         let share = OWNER_KEY.share_id();
-        let mut waiting = Waiting { address: server.address.clone(), share, ticket: String::new() };
-        waiting.open();
+        let (token, ticket) = (String::new(), String::new());
+        let mut waiting = Waiting { address: server.address.clone(), share, token, ticket };
+        waiting.token = waiting.open();
         let body = json!({ "version": 1, "join_key": JOIN_KEY, "peer": PEER });
         let (status, joined) = waiting.ask("POST", &format!("/api/shares/{share}/receivers"), Some(&body));
         assert_eq!(status, 201, "{joined}");
@@ -42,11 +45,12 @@ impl Waiting {
         waiting
     }
 
-    // Its sender has no socket, and so opens it again before it is forgotten.
-    fn open(&self) {
+    // Its sender has no socket, and so opens it again before it is forgotten; with its token.
+    fn open(&self) -> String {
         let body = json!({ "version": 1, "owner_key": OWNER_KEY, "join_hash": JOIN_KEY.hash(), "slots": 20 });
         let (status, answer) = self.ask("POST", "/api/shares", Some(&body));
         assert_eq!(status, 201, "{answer}");
+        answer["token"].as_str().unwrap().to_owned()
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
@@ -157,6 +161,24 @@ fn a_receiver_finds_every_route_as_documented() {
     // Not the stream, which has no end, and not the end of its place.
     let options = ["--exclude-path=/api/shares/{share}/events", "--exclude-method=DELETE"];
     examined.waiting.unnoticed(|| examined.examine(Some(&examined.waiting.ticket), &options));
+}
+
+#[test]
+fn a_sender_finds_every_route_as_documented() {
+    let examined = Examined::start();
+    examined.waiting.unnoticed(|| examined.examine(Some(&examined.waiting.token), &[]));
+}
+
+#[test]
+fn a_receiver_that_leaves_finds_that_and_its_stream_as_documented() {
+    let examined = Examined::start();
+    let ticket = Some(&*examined.waiting.ticket);
+    examined.examine(ticket, &["--include-method=DELETE"]);
+    let place = format!("/api/shares/{}/place", examined.waiting.share);
+    let (status, answer) = examined.waiting.ask("GET", &place, None);
+    assert_eq!(status, 403, "it is still there: {answer}");
+    // For one without a place the stream has an end.
+    examined.examine(ticket, &["--include-path=/api/shares/{share}/events"]);
 }
 
 #[test]
