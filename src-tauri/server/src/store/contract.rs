@@ -96,6 +96,7 @@ fn command() -> impl Strategy<Value = Command> {
         1 => (peer(), progress).prop_map(|(peer, progress)| Command::Progress { peer, progress }),
         2 => peer().prop_map(|peer| Command::Leave { peer }),
         1 => peer().prop_map(|peer| Command::Dismiss { peer }),
+        1 => (1..5_u16).prop_map(|slots| Command::Open { join_hash: HASH, slots }),
         5 => Just(Command::SenderSeen),
         1 => Just(Command::SenderDrop),
         3 => Just(Command::Tick),
