@@ -360,6 +360,22 @@ async fn those_in_line_are_asked_for_once_a_second_while_the_sender_comes_and_go
 }
 
 #[tokio::test(start_paused = true)]
+async fn that_the_sender_is_away_is_told_at_once_where_nobody_waited_as_it_came() {
+    let two = Two::start(1).await;
+    let (sender, _to_sender) = two.connect(0, Role::Sender).await;
+    let (_first, _to_first) = two.receiver(0, 1).await;
+    // All that follows from its coming is done.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let (waiting, standing) = two.waiting(0, 2).await;
+    assert!(standing.sender_here);
+    drop(sender);
+    let away = async {
+        while !matches!(waiting.listener().next().await, Word::Place(Standing { sender_here: false, .. })) {}
+    };
+    tokio::time::timeout(Duration::from_millis(100), away).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_shows_its_receiver_for_as_long_as_it_is_read() {
     let two = Two::start(1).await;
     let (sender, _to_sender) = two.connect(0, Role::Sender).await;
