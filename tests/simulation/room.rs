@@ -28,6 +28,7 @@ fn open() -> (SendSession, ReceiveSession) {
         sender: share.keys.hash(),
         name: "Ana".into(),
         seed: rng.array(),
+        list_first: false,
     };
     let mut receiver = ReceiveSession::new(&config, NOW);
     sender.handle_message(&receiver.poll_message(NOW).unwrap(), NOW).unwrap();
