@@ -27,6 +27,7 @@ export const CODES = [
   'server_full',
   'rate_limited',
   'store_unavailable',
+  'server_stopping',
   'relay_refused',
   'request_invalid',
   'share_taken',
