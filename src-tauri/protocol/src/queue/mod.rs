@@ -232,7 +232,7 @@ pub enum Event {
     Gone {
         /// Who.
         peer: PeerId,
-        /// [`Code::NotAuthorised`] if the sender let it go; `None` if it left or was not heard of for too long.
+        /// [`Code::LetGo`] if the sender let it go; `None` if it left or was not heard of for too long.
         code: Option<Code>,
     },
     /// To the server where it is connected, if it is: its connection is said to have dropped. That may be an older one,

@@ -85,7 +85,7 @@ async fn check_journey(redis: &Redis) {
     sender.closed(4001).await;
     receiver.expect(&ServerMessage::SenderBack).await;
     again.say(&ClientMessage::Dismiss { peer: peer(2) }).await;
-    receiver.ended(Code::NotAuthorised).await;
+    receiver.ended(Code::LetGo).await;
     again.news(&left(2)).await;
     again.say(&ClientMessage::End).await;
     again.ended(Code::ShareEnded).await;
