@@ -27,7 +27,7 @@ impl File {
     }
 
     fn is_generated(&self) -> bool {
-        self.path.starts_with("ui/protocol/bindings/")
+        self.path == "ui/app/bindings.ts" || self.path.starts_with("ui/protocol/bindings/")
     }
 }
 
