@@ -27,7 +27,7 @@ const COMMANDS: [Command; 7] = [
     Command {
         name: "run",
         arguments: "[-- PATH [OPTION…]]",
-        purpose: "share a file or folder (or a sample) with the embedded server; options go to `sluice send`",
+        purpose: "open the window, with a file or folder shared; without a display, share it or a sample here",
         work: run::run,
     },
     Command {

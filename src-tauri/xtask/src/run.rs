@@ -1,18 +1,49 @@
-//! `cargo xtask run`: builds `sluice` and starts a share with it.
+//! `cargo xtask run`: builds the desktop app and opens its window; without a display, a share in the terminal.
 
 use std::fs;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::process::{Program, root};
+use crate::process::{Program, root, target};
 use crate::setup::{self, Needs};
 
 /// Bytes in the sample's largest file: enough to see a progress bar move.
 const LARGE: usize = 64 << 20;
 
-/// Shares what `arguments` name, or a sample, with the embedded server, until interrupted.
+/// Opens the window, which shares the paths that `arguments` name; or, where none can be opened, does the same here.
 pub fn run(arguments: &[String]) -> Result<(), Error> {
+    if has_display() {
+        return window(arguments);
+    }
+    println!("There is no display here, so this shares in the terminal.");
+    share(arguments)
+}
+
+/// Whether a window can be opened: on Linux something has to draw it.
+fn has_display() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    !cfg!(target_os = "linux") || is_set("DISPLAY") || is_set("WAYLAND_DISPLAY")
+}
+
+fn window(arguments: &[String]) -> Result<(), Error> {
+    if let Some(option) = arguments.iter().find(|argument| argument.starts_with('-')) {
+        let sentence = format!(
+            "the window takes paths alone, and asks for the rest itself: {option} is for `sluice send`"
+        );
+        return Err(Error::Usage(sentence));
+    }
     setup::install(&Needs::RUN)?;
+    // The app holds the built page.
+    Program::new("npm").within("ui").args(["run", "--silent", "build"]).run()?;
+    let build = ["build", "--release", "--package", "sluice-desktop"];
+    Program::cargo().args(build).run()?;
+    let app = target().join("release").join("sluice-desktop").with_extension(std::env::consts::EXE_EXTENSION);
+    start(Program::new(&app.to_string_lossy()).here()?.args(arguments))
+}
+
+/// Shares what `arguments` name, or a sample, with the embedded server, until interrupted.
+fn share(arguments: &[String]) -> Result<(), Error> {
+    setup::install(&Needs::TERMINAL)?;
     Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
 
     let mut paths = Vec::new();
@@ -37,15 +68,15 @@ pub fn run(arguments: &[String]) -> Result<(), Error> {
     start(send)
 }
 
-/// On Unix this process becomes the share, so that one Ctrl-C ends it and nothing is left behind.
+/// On Unix this process becomes the program, so that one Ctrl-C ends it and nothing is left behind.
 #[cfg(unix)]
-fn start(send: Program) -> Result<(), Error> {
-    Err(send.become_it())
+fn start(program: Program) -> Result<(), Error> {
+    Err(program.become_it())
 }
 
 #[cfg(not(unix))]
-fn start(send: Program) -> Result<(), Error> {
-    send.run()
+fn start(program: Program) -> Result<(), Error> {
+    program.run()
 }
 
 /// Paths come first: what opens with an option has none.
