@@ -6,7 +6,7 @@ import globals from 'globals';
 import ts from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['dist/', 'node_modules/'] },
+  { ignores: ['dist/', 'node_modules/', 'app/bindings.ts'] },
   js.configs.recommended,
   ts.configs.strict,
   svelte.configs.recommended,

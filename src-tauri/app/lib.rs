@@ -1,5 +1,7 @@
 //! The desktop shell: one window that draws the page under `ui/app`.
 
+pub mod api;
+
 /// Opens the window and returns when it has been closed.
 ///
 /// # Errors
