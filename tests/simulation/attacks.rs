@@ -195,8 +195,13 @@ fn a_peer_cannot_be_told_its_own_words() {
 fn with_receiver(change: impl Fn(&mut ReceiveConfig)) -> (End, End) {
     attacked(|connection, share, rng| {
         let context = share.context([3; 32]);
-        let mut config =
-            ReceiveConfig { context, sender: share.keys.hash(), name: "Ana".into(), seed: rng.array() };
+        let mut config = ReceiveConfig {
+            context,
+            sender: share.keys.hash(),
+            name: "Ana".into(),
+            seed: rng.array(),
+            list_first: false,
+        };
         change(&mut config);
         let sender = crate::sender::Sender::new(share, &NETWORK, [3; 32], rng, Duration::ZERO);
         connection.sender = sender;

@@ -37,6 +37,7 @@ impl Liar {
             sender: keys.hash(),
             name: String::new(),
             seed: Rng::new(1).array(),
+            list_first: false,
         };
         let mut victim = ReceiveSession::new(&config, NOW);
         let hello = victim.poll_message(NOW).unwrap();

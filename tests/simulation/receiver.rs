@@ -44,6 +44,7 @@ impl Receiver {
             sender: share.keys.hash(),
             name: "Ana".into(),
             seed: rng.array(),
+            list_first: false,
         };
         Self::with_config(&config, chosen, rng, now)
     }
@@ -119,6 +120,7 @@ impl Receiver {
                 self.all_received = true;
             }
             ReceiveEvent::Done => self.end = End::Done,
+            event => panic!("{event:?} of a session that neither lists nor is paused"),
         }
     }
 

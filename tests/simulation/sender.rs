@@ -56,7 +56,7 @@ impl Sender {
                 }
                 SendEvent::EntryFailed { entry, failure } => self.failed.push((entry, failure)),
                 SendEvent::Done { .. } => self.end = End::Done,
-                SendEvent::Progress { .. } => {}
+                SendEvent::Progress { .. } | SendEvent::Chosen { .. } => {}
             }
         }
     }

@@ -243,6 +243,10 @@ fn control_messages() {
                     json!({ "type": "bye", "code": "disk_full" }),
                     ReceiverMessage::Bye { code: Code::DiskFull },
                 ),
+                receiver(
+                    json!({ "type": "chosen", "bytes": 1_u64 << 40, "entries": 600 }),
+                    ReceiverMessage::Chosen { bytes: 1 << 40, entries: 600 },
+                ),
             ],
             "from_sender": [
                 sender(
@@ -269,11 +273,13 @@ fn control_messages() {
                     json!({ "type": "bye", "code": "share_ended" }),
                     SenderMessage::Bye { code: Code::ShareEnded },
                 ),
+                sender(json!({ "type": "paused", "paused": true }), SenderMessage::Paused { paused: true }),
+                sender(json!({ "type": "paused", "paused": false }), SenderMessage::Paused { paused: false }),
             ],
-            // Nothing, no such tag, bytes that follow, a number cut short, one not in its shortest form.
+            // Nothing, no such tag, bytes that follow, a number cut short, one not in its shortest form, no flag.
             "invalid": [
-                invalid(&[]), invalid(&[7]), invalid(&[5, 0]), invalid(&[1, 0x80]), invalid(&[1, 0x80, 0]),
-                invalid(&[2, 0, 0x85, 7]),
+                invalid(&[]), invalid(&[8]), invalid(&[5, 0]), invalid(&[1, 0x80]), invalid(&[1, 0x80, 0]),
+                invalid(&[2, 0, 0x85, 7]), invalid(&[7, 2]),
             ],
         }),
     );

@@ -19,6 +19,7 @@ export const CODES = [
   'sender_gone',
   'peer_left',
   'not_authorised',
+  'let_go',
   'server_unreachable',
   'server_failed',
   'not_your_turn',

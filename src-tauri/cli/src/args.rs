@@ -5,7 +5,7 @@ use crate::rate::Rate;
 use crate::serve::Settings;
 use clap::{Parser, Subcommand, ValueEnum};
 use sluice_engine::config::DEFAULT_PATIENCE;
-use sluice_engine::disk::{self, Conflict};
+use sluice_engine::disk::{Chosen, Conflict};
 use sluice_protocol::signal::{DEFAULT_SLOTS, MAX_SLOTS};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -169,7 +169,7 @@ impl From<OnConflict> for Conflict {
 }
 
 fn glob(text: &str) -> Result<String, String> {
-    match disk::only(&[text]) {
+    match Chosen::matching(&[text]) {
         Ok(_) => Ok(text.to_owned()),
         Err(error) => Err(error.to_string()),
     }

@@ -23,7 +23,7 @@ pub const USAGE: u8 = 2;
 pub const fn status(code: Code) -> u8 {
     match code {
         Code::LinkInvalid | Code::LinkInsecure | Code::VersionUnsupported => 3,
-        Code::LinkRejected | Code::PasswordNeeded | Code::NotAuthorised | Code::ShareTaken => 4,
+        Code::LinkRejected | Code::PasswordNeeded | Code::NotAuthorised | Code::LetGo | Code::ShareTaken => 4,
         Code::ShareNotFound | Code::ShareEnded | Code::SenderGone | Code::PeerLeft => 5,
         Code::ServerUnreachable
         | Code::ServerFailed

@@ -25,6 +25,23 @@ pub struct ShareOptions {
     pub rtc: RtcConfig,
 }
 
+/// Whose share to open, before anything is chosen of it.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The link.
+    pub link: Link,
+    /// What the sender may show of this receiver.
+    pub name: String,
+    /// The share's password, if the link asks for one.
+    pub password: Option<String>,
+    /// How long to try without being connected, before giving up.
+    pub patience: Duration,
+    /// How connections are made.
+    pub rtc: RtcConfig,
+    /// How long the slot is kept while the person chooses.
+    pub hold: Duration,
+}
+
 /// What to receive, and where to.
 #[derive(Debug, Clone)]
 pub struct ReceiveOptions {
@@ -48,3 +65,5 @@ pub struct ReceiveOptions {
 
 /// The patience of a receiver unless it is told otherwise.
 pub const DEFAULT_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a slot is kept while a person chooses, unless it is told otherwise.
+pub const DEFAULT_HOLD: Duration = Duration::from_secs(120);

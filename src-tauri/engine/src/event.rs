@@ -67,6 +67,9 @@ pub enum ShareEvent {
         bytes: u64,
         /// Entries in place there.
         entries: u64,
+        /// Bytes of all that it chose, as far as it knows; absent until it has asked for something.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total_bytes: Option<u64>,
     },
     /// A receiver has everything it chose, durably.
     ReceiverDone {
@@ -156,7 +159,21 @@ pub enum ReceiveEvent {
         /// Whether this is all.
         complete: bool,
     },
-    /// One entry of what is offered; only when listing.
+    /// The sender's person holds the content back, or lets it flow again. Each [`ReceiveEvent::Connected`] begins
+    /// unpaused.
+    SenderPaused {
+        /// Whether it is held back.
+        paused: bool,
+    },
+    /// All that is offered has been told; the slot is kept for a while until the choice is made.
+    Choosing {
+        /// Seconds from now until the slot is given up.
+        hold_seconds: u64,
+    },
+    /// The choice took too long and the slot was given up; a place in line is taken anew when it is made.
+    SlotReleased,
+    /// One entry of what is offered, in the manifest's order; only when listing and before a choice. Each
+    /// [`ReceiveEvent::Connected`] begins the list anew.
     Entry {
         /// Its path within the share.
         path: String,
@@ -188,6 +205,9 @@ pub enum ReceiveEvent {
         total_entries: u64,
         /// Whether the totals are final.
         complete: bool,
+        /// Where the entry that arrives is within the share; absent while none does.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        current: Option<String>,
     },
     /// An entry was renamed, skipped or failed.
     Report(Report),

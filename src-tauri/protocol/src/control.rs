@@ -89,6 +89,13 @@ pub enum ReceiverMessage {
         /// Why.
         code: Code,
     },
+    /// What is chosen, as far as the receiver knows; may grow or shrink, and is only shown.
+    Chosen {
+        /// Bytes of content of all that is chosen, from earlier sessions too.
+        bytes: u64,
+        /// Entries of all that is chosen.
+        entries: u64,
+    },
 }
 
 /// From the sender to the receiver.
@@ -122,6 +129,11 @@ pub enum SenderMessage {
     Bye {
         /// Why.
         code: Code,
+    },
+    /// The person at the sender holds the content back, or lets it flow again. A session begins unpaused.
+    Paused {
+        /// Whether it is held back.
+        paused: bool,
     },
 }
 
@@ -170,6 +182,11 @@ impl ReceiverMessage {
                 out.push(6);
                 out.bytes(code.as_str().as_bytes());
             }
+            ReceiverMessage::Chosen { bytes, entries } => {
+                out.push(7);
+                out.varint(*bytes);
+                out.varint(*entries);
+            }
         }
         out
     }
@@ -191,6 +208,7 @@ impl ReceiverMessage {
             4 => ReceiverMessage::Done { bytes: reader.varint()?, entries: reader.varint()? },
             5 => ReceiverMessage::Alive,
             6 => ReceiverMessage::Bye { code: decode_code(&mut reader)? },
+            7 => ReceiverMessage::Chosen { bytes: reader.varint()?, entries: reader.varint()? },
             _ => return Err(WireError::Tag),
         };
         reader.end()?;
@@ -232,6 +250,10 @@ impl SenderMessage {
                 out.push(6);
                 out.bytes(code.as_str().as_bytes());
             }
+            SenderMessage::Paused { paused } => {
+                out.push(7);
+                out.flag(*paused);
+            }
         }
         out
     }
@@ -266,6 +288,7 @@ impl SenderMessage {
             4 => SenderMessage::DoneHeard,
             5 => SenderMessage::Alive,
             6 => SenderMessage::Bye { code: decode_code(&mut reader)? },
+            7 => SenderMessage::Paused { paused: reader.flag()? },
             _ => return Err(WireError::Tag),
         };
         reader.end()?;
@@ -334,6 +357,7 @@ mod tests {
             ReceiverMessage::Done { bytes: 7, entries: 8 },
             ReceiverMessage::Alive,
             ReceiverMessage::Bye { code: Code::DiskFull },
+            ReceiverMessage::Chosen { bytes: u64::MAX, entries: 9 },
         ] {
             let bytes = message.encode();
             assert!(bytes.len() <= MAX_CONTROL_LEN);
@@ -352,6 +376,8 @@ mod tests {
             SenderMessage::DoneHeard,
             SenderMessage::Alive,
             SenderMessage::Bye { code: Code::ShareEnded },
+            SenderMessage::Paused { paused: true },
+            SenderMessage::Paused { paused: false },
         ] {
             let bytes = message.encode();
             assert!(bytes.len() <= MAX_CONTROL_LEN);

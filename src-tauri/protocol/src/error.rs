@@ -65,6 +65,8 @@ codes! {
     PeerLeft = "peer_left", "The other side left; what was verified is kept.";
     /// The server refused the proof, ticket or token.
     NotAuthorised = "not_authorised", "The server does not accept this link.";
+    /// The sender let this receiver go.
+    LetGo = "let_go", "The sender has let you go; what was verified is kept.";
     /// The server could not be reached.
     ServerUnreachable = "server_unreachable", "The server can't be reached; what was verified is kept.";
     /// The server answered with something unknown or failed.

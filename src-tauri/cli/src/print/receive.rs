@@ -181,6 +181,8 @@ impl View {
             }
             ReceiveEvent::SenderAway => "The sender is away; waiting for it to come back.".to_owned(),
             ReceiveEvent::SenderBack => "The sender is back.".to_owned(),
+            ReceiveEvent::SenderPaused { paused: true } => "The sender has paused this share.".to_owned(),
+            ReceiveEvent::SenderPaused { paused: false } => "The sender goes on.".to_owned(),
             ReceiveEvent::Connecting { attempt: 1 } => "Connecting to the sender…".to_owned(),
             ReceiveEvent::Connecting { attempt } => format!("Connecting to the sender, attempt {attempt}…"),
             ReceiveEvent::Connected { name, path } => {
@@ -410,9 +412,11 @@ mod tests {
                     total_bytes: 4096,
                     total_entries: 2,
                     complete: true,
+                    current: Some("photos/a.jpg".into()),
                 },
-                r#"{"event":"progress","bytes":2048,"durable_bytes":1024,"entries":1,"total_bytes":4096,"total_entries":2,"complete":true}"#,
+                r#"{"event":"progress","bytes":2048,"durable_bytes":1024,"entries":1,"total_bytes":4096,"total_entries":2,"complete":true,"current":"photos/a.jpg"}"#,
             ),
+            (ReceiveEvent::SenderPaused { paused: true }, r#"{"event":"sender_paused","paused":true}"#),
             (
                 report(Outcome::Renamed { to: "photos/a (2).jpg".into() }),
                 r#"{"event":"report","path":"photos/a.jpg","outcome":"renamed","to":"photos/a (2).jpg"}"#,

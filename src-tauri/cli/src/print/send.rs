@@ -346,8 +346,8 @@ mod tests {
                 r#"{"event":"receiver_connected","receiver":"AAAAAAAAAAAAAAAAAAAAAA","name":"Ana's laptop","path":"direct"}"#,
             ),
             (
-                ShareEvent::ReceiverProgress { receiver, bytes: 2048, entries: 1 },
-                r#"{"event":"receiver_progress","receiver":"AAAAAAAAAAAAAAAAAAAAAA","bytes":2048,"entries":1}"#,
+                ShareEvent::ReceiverProgress { receiver, bytes: 2048, entries: 1, total_bytes: Some(4096) },
+                r#"{"event":"receiver_progress","receiver":"AAAAAAAAAAAAAAAAAAAAAA","bytes":2048,"entries":1,"total_bytes":4096}"#,
             ),
             (
                 ShareEvent::ReceiverDone { receiver, bytes: 4096, entries: 2 },

@@ -3,10 +3,11 @@
 use super::error::DiskError;
 use super::file::{set_mtime, write_all_at};
 use super::journal::{self, Journal};
-use super::options::{Choice, Options};
+use super::options::Options;
 use super::place::{create, partial_name, partial_prefix, reopen};
 use super::record::{Item, Key, Record};
 use super::report::{Durable, Outcome, Report, Resumed, Summary};
+use super::selection::Chooser;
 use super::syncer::{Batch, Fate, Naming, Syncer, Written, sync_all_at_once};
 use super::tree::{Folder, Tree};
 use cap_fs_ext::{DirExt, SystemTimeSpec};
@@ -40,7 +41,7 @@ pub struct Destination {
     pub(super) tree: Tree,
     pub(super) journal: Journal,
     pub(super) options: Options,
-    pub(super) choice: Choice,
+    pub(super) chooser: Chooser,
     pub(super) prefix: String,
     // Planned files that are not whole yet.
     pub(super) pending: HashMap<u32, Pending>,
@@ -107,7 +108,7 @@ impl Destination {
             tree,
             journal: opened.journal,
             options,
-            choice: Choice::default(),
+            chooser: Chooser::default(),
             prefix,
             pending: HashMap::new(),
             pending_keys: HashSet::new(),
@@ -261,6 +262,11 @@ impl Destination {
     /// Takes what happened to single entries since the last time, except what plans have told.
     pub fn take_reports(&mut self) -> Vec<Report> {
         std::mem::take(&mut self.syncer.told().waiting)
+    }
+
+    /// Where a planned file is within the share, until it is whole.
+    pub fn path_of(&self, entry: u32) -> Option<&str> {
+        self.pending.get(&entry).map(|pending| pending.item.path.as_str())
     }
 
     /// Makes everything written so far durable.

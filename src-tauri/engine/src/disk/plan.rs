@@ -36,7 +36,7 @@ impl Destination {
     pub fn plan(&mut self, first_entry: u32, entries: Vec<Entry>) -> Result<Plan, DiskError> {
         let mut plan = Plan::default();
         for (number, entry) in (first_entry..).zip(entries) {
-            if self.choice.takes(self.options.only.as_ref(), entry.path.as_str()) {
+            if self.chooser.takes(&self.options.chosen, entry.path.as_str()) {
                 self.plan_entry(number, &entry, &mut plan)?;
             }
         }

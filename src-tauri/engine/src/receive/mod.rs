@@ -1,19 +1,23 @@
 //! A download: takes its place in line, connects, and receives until everything chosen is durable.
 
+mod choice;
 mod line;
 mod pace;
 mod session;
 mod writer;
 
-use crate::config::ReceiveOptions;
-use crate::disk::{self, Options, Summary};
+use crate::config::{DEFAULT_HOLD, OpenOptions, ReceiveOptions};
+pub use crate::disk::Selection;
+use crate::disk::{Chosen, Options, Summary};
 use crate::error::EngineError;
 use crate::event::ReceiveEvent;
 use crate::peering::{Peering, Role as PeeringRole};
 use crate::share::blocking;
 use crate::signaling::Signaling;
+pub use choice::Choice;
+use choice::{Terms, Wish};
 use line::{Line, News};
-use session::{Outcome, Receiving};
+use session::{Outcome, Receiving, Stop};
 use sluice_protocol::VERSION;
 use sluice_protocol::crypto::{self, Key};
 use sluice_protocol::error::Code;
@@ -22,7 +26,7 @@ use sluice_protocol::queue::Progress;
 use sluice_protocol::signal::JoinShare;
 use sluice_protocol::summary::SummaryKey;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use writer::{Tally, Writer};
@@ -44,18 +48,47 @@ pub async fn receive(
     events: mpsc::Sender<ReceiveEvent>,
     cancel: CancellationToken,
 ) -> Result<Summary, EngineError> {
-    let mut download = Download::new(options, events, false).await?;
-    let result = match download.open_destination().await {
-        Ok(()) => download.run(&cancel).await,
-        Err(error) => Err(error),
-    };
-    let kept = match download.writer.take() {
-        Some(writer) => writer.finish(false).await.map(|_| ()),
-        None => Ok(()),
-    };
-    download.leave().await;
-    // Why it ended comes first; that the rest could not be kept is only the news when there is no other.
-    result.and_then(|summary| kept.map(|()| summary))
+    let chosen = Chosen::matching(&options.only)
+        .map_err(|error| EngineError::detailed(Code::RequestInvalid, error))?;
+    let terms = Terms { out: options.out.clone(), conflict: options.conflict, chosen };
+    match Download::serve(options.into(), &mut Wish::Made(terms), events, &cancel).await? {
+        Ended::Received(summary) => Ok(summary),
+        // Only where something is to be seen or chosen first.
+        Ended::Listed | Ended::Released => Err(Code::Interrupted.into()),
+    }
+}
+
+/// Opens a share, tells what it holds, waits until the person has chosen, and receives that as [`receive`] does.
+///
+/// A choice that is there at once is received at once. Else the slot is kept for [`OpenOptions::hold`] once all is
+/// told; after that it is given up, and a place in line taken anew when the choice comes. A choice may come at any
+/// time before; what it leaves out is not waited for.
+///
+/// # Errors
+/// As [`receive`]; [`Code::Interrupted`] also if `choice` is dropped without one.
+pub async fn receive_chosen(
+    options: OpenOptions,
+    choice: oneshot::Receiver<Choice>,
+    events: mpsc::Sender<ReceiveEvent>,
+    cancel: CancellationToken,
+) -> Result<Summary, EngineError> {
+    let mut wish = Wish::open(choice, options.hold)?;
+    loop {
+        match Download::serve(options.clone(), &mut wish, events.clone(), &cancel).await? {
+            Ended::Received(summary) => return Ok(summary),
+            Ended::Listed | Ended::Released => {}
+        }
+        let _ = events.send(ReceiveEvent::SlotReleased).await;
+        wish.release();
+        tokio::select! {
+            choice = wish.choice() => {
+                if let Some(choice) = choice? {
+                    wish = Wish::Made(choice.into());
+                }
+            }
+            () = cancel.cancelled() => return Err(Code::Interrupted.into()),
+        }
+    }
 }
 
 /// Tells what the link offers, one [`ReceiveEvent::Entry`] an entry, and downloads nothing.
@@ -67,34 +100,65 @@ pub async fn list(
     events: mpsc::Sender<ReceiveEvent>,
     cancel: CancellationToken,
 ) -> Result<(), EngineError> {
-    let mut download = Download::new(options, events, true).await?;
-    let result = download.run(&cancel).await;
-    download.leave().await;
-    result.map(|_| ())
+    Download::serve(options.into(), &mut Wish::List, events, &cancel).await.map(|_| ())
+}
+
+impl From<ReceiveOptions> for OpenOptions {
+    fn from(options: ReceiveOptions) -> Self {
+        let ReceiveOptions { link, name, password, patience, rtc, .. } = options;
+        OpenOptions { link, name, password, patience, rtc, hold: DEFAULT_HOLD }
+    }
+}
+
+// How a stay in line and in a slot ended.
+enum Ended {
+    Received(Summary),
+    Listed,
+    Released,
 }
 
 // What the task that owns a download knows between two connections.
 struct Download {
-    options: ReceiveOptions,
+    options: OpenOptions,
     events: mpsc::Sender<ReceiveEvent>,
     psk: Key,
-    listing: bool,
     line: Line,
     attempt: u32,
     // Since when nothing works, and what was last heard of it.
     trouble: Option<(Instant, Code)>,
     known: bool,
     tally: Tally,
-    // The disk thread, until it has done its work; none when listing.
+    // The disk thread, from the choice on until it has done its work.
     writer: Option<Writer>,
 }
 
 impl Download {
-    async fn new(
-        options: ReceiveOptions,
+    // Takes a place in line and does what is wished; leaves in any case.
+    async fn serve(
+        options: OpenOptions,
+        wish: &mut Wish,
         events: mpsc::Sender<ReceiveEvent>,
-        listing: bool,
-    ) -> Result<Self, EngineError> {
+        cancel: &CancellationToken,
+    ) -> Result<Ended, EngineError> {
+        let mut download = Download::new(options, events).await?;
+        let opened = match &*wish {
+            Wish::Made(terms) => download.open_destination(terms.clone()).await,
+            Wish::List | Wish::Open { .. } => Ok(()),
+        };
+        let result = match opened {
+            Ok(()) => download.run(wish, cancel).await,
+            Err(error) => Err(error),
+        };
+        let kept = match download.writer.take() {
+            Some(writer) => writer.finish(false).await.map(|_| ()),
+            None => Ok(()),
+        };
+        download.leave().await;
+        // Why it ended comes first; that the rest could not be kept is only the news when there is no other.
+        result.and_then(|ended| kept.map(|()| ended))
+    }
+
+    async fn new(options: OpenOptions, events: mpsc::Sender<ReceiveEvent>) -> Result<Self, EngineError> {
         let link = options.link.clone();
         if link.password && options.password.is_none() {
             return Err(Code::PasswordNeeded.into());
@@ -112,7 +176,6 @@ impl Download {
             options,
             events,
             psk,
-            listing,
             line,
             attempt: 0,
             trouble: None,
@@ -122,13 +185,11 @@ impl Download {
         })
     }
 
-    async fn open_destination(&mut self) -> Result<(), EngineError> {
-        let only = disk::only(&self.options.only)
-            .map_err(|error| EngineError::detailed(Code::RequestInvalid, error))?;
-        let options = Options { conflict: self.options.conflict, only, ..Options::default() };
-        let (dir, link) = (self.options.out.clone(), &self.options.link);
-        let (share, sender) = (link.share, link.sender);
-        let (writer, resumed) = blocking(move || Writer::start(&dir, share, sender, options)).await??;
+    async fn open_destination(&mut self, terms: Terms) -> Result<(), EngineError> {
+        let Terms { out, conflict, chosen } = terms;
+        let options = Options { conflict, chosen, ..Options::default() };
+        let (share, sender) = (self.options.link.share, self.options.link.sender);
+        let (writer, resumed) = blocking(move || Writer::start(&out, share, sender, options)).await??;
         self.writer = Some(writer);
         if resumed.bytes > 0 || resumed.entries > 0 {
             self.tell(ReceiveEvent::Resumed { bytes: resumed.bytes, entries: resumed.entries }).await;
@@ -136,17 +197,34 @@ impl Download {
         Ok(())
     }
 
-    async fn run(&mut self, cancel: &CancellationToken) -> Result<Summary, EngineError> {
+    // The person has chosen; also for the next connections.
+    async fn settle(&mut self, choice: Choice, wish: &mut Wish) -> Result<Terms, EngineError> {
+        let terms = Terms::from(choice);
+        self.open_destination(terms.clone()).await?;
+        *wish = Wish::Made(terms.clone());
+        Ok(terms)
+    }
+
+    async fn run(&mut self, wish: &mut Wish, cancel: &CancellationToken) -> Result<Ended, EngineError> {
         let mut retry = FIRST_RETRY;
         loop {
+            if wish.is_held() {
+                // All was told: a connection is only worth making for what is chosen.
+                match self.wait_for_choice(wish, cancel).await? {
+                    Some(choice) => self.settle(choice, wish).await.map(|_| ())?,
+                    None => return Ok(Ended::Released),
+                }
+            }
             self.wait_for_slot(cancel).await?;
             self.attempt += 1;
             self.tell(ReceiveEvent::Connecting { attempt: self.attempt }).await;
-            let (code, pause) = match self.connect_and_receive(cancel).await {
+            let (code, pause) = match self.connect_and_receive(wish, cancel).await {
                 Outcome::Done(summary) => {
                     self.line.tell_progress(Progress::Completed);
-                    return Ok(summary);
+                    return Ok(Ended::Received(summary));
                 }
+                Outcome::Listed => return Ok(Ended::Listed),
+                Outcome::Released => return Ok(Ended::Released),
                 Outcome::Fatal(error) => {
                     self.line.tell_progress(Progress::Failed);
                     return Err(error);
@@ -159,6 +237,9 @@ impl Download {
                     (code, if replaced { Duration::ZERO } else { retry })
                 }
             };
+            if wish.is_held() {
+                continue;
+            }
             self.note_trouble(code)?;
             self.tell(ReceiveEvent::Retrying { code, seconds: pause.as_secs_f64() }).await;
             self.pause(pause, cancel).await?;
@@ -238,6 +319,21 @@ impl Download {
         Ok(())
     }
 
+    // The slot is kept without a connection; a sender that does not come back ends the download as ever.
+    async fn wait_for_choice(
+        &mut self,
+        wish: &mut Wish,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Choice>, EngineError> {
+        loop {
+            tokio::select! {
+                choice = wish.choice() => return choice,
+                news = self.line.next() => self.handle_news(news).await?,
+                () = cancel.cancelled() => return Err(Code::Interrupted.into()),
+            }
+        }
+    }
+
     async fn pause(&mut self, time: Duration, cancel: &CancellationToken) -> Result<(), EngineError> {
         let until = Instant::now() + time;
         loop {
@@ -249,7 +345,7 @@ impl Download {
         }
     }
 
-    async fn connect_and_receive(&mut self, cancel: &CancellationToken) -> Outcome {
+    async fn connect_and_receive(&mut self, wish: &mut Wish, cancel: &CancellationToken) -> Outcome {
         let rtc = self.options.rtc.clone();
         let inbox = self.line.inbox();
         let (server, ice) = (self.line.sender(), self.line.ice());
@@ -274,12 +370,24 @@ impl Download {
             Ok(peering) => peering,
             Err(error) => return Outcome::Lost { code: error.code(), opened: false, replaced: false },
         };
-        let receiving = match Receiving::new(self, peering).await {
+        let mut receiving = match Receiving::new(self, peering).await {
             Ok(receiving) => receiving,
             Err(error) => return Outcome::Fatal(error),
         };
         let mut writer = self.writer.take();
-        let outcome = receiving.run(&mut self.line, &mut writer, &mut self.tally, cancel).await;
+        let stop = loop {
+            let stop = receiving.serve(&mut self.line, &mut writer, &mut self.tally, wish, cancel).await;
+            let Stop::Chosen(choice) = stop else { break stop };
+            let chosen = match self.settle(choice, wish).await {
+                Ok(terms) => terms.chosen,
+                Err(error) => break Stop::Fatal(error),
+            };
+            writer = self.writer.take();
+            if let Some(writer) = &writer {
+                receiving.choose(writer, chosen).await;
+            }
+        };
+        let outcome = receiving.end(stop, &mut self.tally).await;
         self.writer = writer;
         if matches!(outcome, Outcome::Lost { opened: true, .. }) {
             self.known = true;

@@ -1,16 +1,19 @@
 //! One connection of a download: the receiving session, its channel and the disk thread, joined.
 
-use super::Download;
+use super::choice::Wish;
 use super::line::{Line, News};
 use super::writer::{Answer, Order, Tally, Writer};
-use crate::disk::{Durable, Summary};
+use super::{Choice, Download};
+use crate::disk::{Chooser, Chosen, Durable, Summary};
 use crate::error::EngineError;
 use crate::event::ReceiveEvent;
 use crate::peering::{Change, Peering};
 use crate::rtc::{MessageSink, MessageSource};
+use crate::share::blocking;
+use bytes::Bytes;
 use sluice_protocol::error::Code;
 use sluice_protocol::handshake::{Context, binding};
-use sluice_protocol::manifest::{Entry, EntryKind, Totals};
+use sluice_protocol::manifest::{Entry, EntryKind, Totals, decode_page};
 use sluice_protocol::queue::Progress;
 use sluice_protocol::receive::{ReceiveConfig, ReceiveEvent as SessionEvent, ReceiveSession, Want};
 use std::time::Duration;
@@ -33,6 +36,10 @@ pub(super) enum Outcome {
     Done(Summary),
     /// Trying again can't help.
     Fatal(EngineError),
+    /// Everything was listed, and nothing was to be chosen.
+    Listed,
+    /// The slot was kept for as long as it may be, and no choice was made.
+    Released,
     /// It may work the next time. `opened` tells whether the sender was reached, `replaced` that another run of it has
     /// taken its place meanwhile.
     Lost { code: Code, opened: bool, replaced: bool },
@@ -43,18 +50,20 @@ pub(super) struct Receiving {
     session: ReceiveSession,
     peering: Peering,
     events: mpsc::Sender<ReceiveEvent>,
-    listing: bool,
     epoch: Instant,
     opened: bool,
     offered: Option<Totals>,
     offered_told: Option<Totals>,
     pages_planned: u32,
     chosen: (u64, u64),
+    // What is chosen of a share that was listed to its end, before it is planned.
+    counted: Option<(u64, u64)>,
     have: (u64, u64),
     received: u64,
     // What was durable when this connection began, and is counted in `have`.
     durable_before: (u64, u64),
     told: Option<ReceiveEvent>,
+    current: Option<String>,
     heard: Instant,
     interrupted: bool,
     sender: Sender,
@@ -68,12 +77,16 @@ enum Sender {
     Back,
 }
 
-// Why the loop of a connection ends before its time.
-enum Stop {
+/// Why the loop of a connection ends before its time.
+pub(super) enum Stop {
     Session(Code),
     Replaced,
     Fatal(EngineError),
     Finished(Summary),
+    /// The person has chosen: it goes on with a writer, see [`Receiving::choose`].
+    Chosen(Choice),
+    Listed,
+    Released,
 }
 
 impl From<EngineError> for Stop {
@@ -106,38 +119,47 @@ impl Receiving {
             sender: download.options.link.sender,
             name: download.options.name.clone(),
             seed,
+            list_first: download.writer.is_none(),
         };
         Ok(Receiving {
             session: ReceiveSession::new(&config, Duration::ZERO),
             peering,
             events: download.events.clone(),
-            listing: download.listing,
             epoch: Instant::now(),
             opened: false,
             offered: None,
             offered_told: None,
             pages_planned: 0,
             chosen: (0, 0),
+            counted: None,
             have: (0, 0),
             received: 0,
             durable_before,
             told: None,
+            current: None,
             heard: Instant::now(),
             interrupted: false,
             sender: if download.line.away { Sender::Away } else { Sender::Here },
         })
     }
 
-    /// Runs until everything is received or the connection is of no more use. The writer is given back unless
-    /// it has done its work or failed.
-    pub(super) async fn run(
-        mut self,
-        line: &mut Line,
-        writer: &mut Option<Writer>,
-        tally: &mut Tally,
-        cancel: &CancellationToken,
-    ) -> Outcome {
-        let stop = self.serve(line, writer, tally, cancel).await;
+    /// Goes on with what is chosen, now that there is a writer for it.
+    pub(super) async fn choose(&mut self, writer: &Writer, chosen: Chosen) {
+        let durable = writer.durable();
+        self.durable_before = (durable.bytes, durable.entries);
+        if let Some(totals) = self.offered {
+            writer.order(Order::Totals(totals.bytes));
+            if totals.complete {
+                let pages = self.session.listed();
+                // Only shown, and known better once all is planned.
+                self.counted = blocking(move || count(&pages, &chosen)).await.ok();
+            }
+        }
+        self.session.handle_choice();
+    }
+
+    /// Ends the connection for the reason that [`Self::serve`] gave.
+    pub(super) async fn end(mut self, stop: Stop, tally: &mut Tally) -> Outcome {
         let outcome = match stop {
             Stop::Finished(mut summary) => {
                 self.tell_progress(summary.durable).await;
@@ -155,6 +177,16 @@ impl Receiving {
             }
             Stop::Replaced => Outcome::Lost { code: Code::SenderGone, opened: self.opened, replaced: true },
             Stop::Session(code) => Outcome::Fatal(code.into()),
+            Stop::Listed => {
+                self.session.close(Code::PeerLeft);
+                Outcome::Listed
+            }
+            Stop::Released => {
+                self.session.close(Code::PeerLeft);
+                Outcome::Released
+            }
+            // It would have gone on.
+            Stop::Chosen(_) => Outcome::Fatal(Code::Interrupted.into()),
             Stop::Fatal(error) => {
                 self.session.close(error.code());
                 Outcome::Fatal(error)
@@ -171,17 +203,20 @@ impl Receiving {
         outcome
     }
 
-    async fn serve(
+    /// Runs until everything is received, the connection is of no more use, or the person has chosen. The writer is
+    /// given back unless it has done its work or failed.
+    pub(super) async fn serve(
         &mut self,
         line: &mut Line,
         writer: &mut Option<Writer>,
         tally: &mut Tally,
+        wish: &mut Wish,
         cancel: &CancellationToken,
     ) -> Stop {
         let mut news = interval(NEWS_INTERVAL);
         news.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            if let Err(stop) = self.handle_events(line, writer).await {
+            if let Err(stop) = self.handle_events(line, writer, wish).await {
                 return stop;
             }
             let next = self.session.next_message_len();
@@ -226,6 +261,11 @@ impl Receiving {
                     if change == Change::Lost { Err(Stop::Session(Code::PeerLeft)) } else { Ok(()) }
                 }
                 () = sleep_until(replaced.unwrap_or(self.epoch)), if replaced.is_some() => Err(Stop::Replaced),
+                choice = wish.choice() => Err(match choice {
+                    Ok(Some(choice)) => Stop::Chosen(choice),
+                    Ok(None) => Stop::Released,
+                    Err(error) => Stop::Fatal(error),
+                }),
                 () = cancel.cancelled() => Err(Stop::Fatal(Code::Interrupted.into())),
             };
             if let Err(stop) = step {
@@ -253,7 +293,12 @@ impl Receiving {
         }
     }
 
-    async fn handle_events(&mut self, line: &Line, writer: &mut Option<Writer>) -> Result<(), Stop> {
+    async fn handle_events(
+        &mut self,
+        line: &Line,
+        writer: &mut Option<Writer>,
+        wish: &mut Wish,
+    ) -> Result<(), Stop> {
         while let Some(event) = self.session.poll_event() {
             match event {
                 SessionEvent::Opened { name } => {
@@ -268,15 +313,29 @@ impl Receiving {
                         writer.order(Order::Totals(totals.bytes));
                     }
                 }
-                SessionEvent::Page { first_entry, entries } => match writer {
-                    Some(writer) => writer.order(Order::Page { first_entry, entries }),
-                    None => {
-                        for entry in &entries {
-                            let _ = self.events.send(listed(entry)).await;
-                        }
-                        self.session.handle_plan(&[]);
+                SessionEvent::Listed { entries } => {
+                    for entry in &entries {
+                        let _ = self.events.send(listed(entry)).await;
                     }
-                },
+                }
+                SessionEvent::AllListed => {
+                    self.tell_offered().await;
+                    match wish.hold() {
+                        Some(hold) => {
+                            let hold_seconds = hold.as_secs();
+                            let _ = self.events.send(ReceiveEvent::Choosing { hold_seconds }).await;
+                        }
+                        None => return Err(Stop::Listed),
+                    }
+                }
+                SessionEvent::Paused { paused } => {
+                    let _ = self.events.send(ReceiveEvent::SenderPaused { paused }).await;
+                }
+                SessionEvent::Page { first_entry, entries } => {
+                    if let Some(writer) = writer {
+                        writer.order(Order::Page { first_entry, entries });
+                    }
+                }
                 SessionEvent::Chunk(chunk) => {
                     line.tell_progress(Progress::Downloading);
                     self.received += u64::from(chunk.header.len);
@@ -290,10 +349,10 @@ impl Receiving {
                     }
                 }
                 SessionEvent::AllReceived => {
+                    self.current = None;
                     self.tell_progress(durable_now(writer.as_ref())).await;
-                    match writer {
-                        Some(writer) => writer.order(Order::Finish { complete: true }),
-                        None => return Err(Stop::Finished(Summary::default())),
+                    if let Some(writer) = writer {
+                        writer.order(Order::Finish { complete: true });
                     }
                 }
                 SessionEvent::Done => {}
@@ -321,9 +380,11 @@ impl Receiving {
                     .map(|want| Want { entry: want.entry, ranges: want.ranges })
                     .collect();
                 self.session.handle_plan(&wants);
+                self.session.handle_chosen(self.total_bytes(), self.total_entries());
                 self.tell_reports(plan.reports, tally).await;
             }
-            Some(Answer::Written(bytes)) => {
+            Some(Answer::Written(bytes, path)) => {
+                self.current = path;
                 let (durable_bytes, durable_entries) = self.durable(durable_now(writer.as_ref()));
                 self.session.handle_progress(bytes, durable_bytes, durable_entries, self.epoch.elapsed());
             }
@@ -362,7 +423,7 @@ impl Receiving {
         )
     }
 
-    async fn tell_progress(&mut self, durable: Durable) {
+    async fn tell_offered(&mut self) {
         if self.offered != self.offered_told
             && let Some(totals) = self.offered
         {
@@ -375,7 +436,11 @@ impl Receiving {
             };
             let _ = self.events.send(offered).await;
         }
-        if self.listing || self.pages_planned == 0 {
+    }
+
+    async fn tell_progress(&mut self, durable: Durable) {
+        self.tell_offered().await;
+        if self.pages_planned == 0 {
             return;
         }
         let (durable_bytes, entries) = self.durable(durable);
@@ -388,6 +453,7 @@ impl Receiving {
             total_bytes: self.total_bytes(),
             total_entries: self.total_entries(),
             complete,
+            current: self.current.clone(),
         };
         if self.told.as_ref() != Some(&progress) {
             self.told = Some(progress.clone());
@@ -395,27 +461,27 @@ impl Receiving {
         }
     }
 
-    // Until every page is planned, what is offered is the better guess of what is chosen.
+    // Until every page is planned, what was counted or else what is offered is the better guess of what is chosen.
     fn total_bytes(&self) -> u64 {
         match self.offered {
-            Some(totals) if totals.pages > self.pages_planned => totals.bytes.max(self.chosen.0),
+            Some(totals) if totals.pages > self.pages_planned => {
+                self.counted.map_or(totals.bytes, |counted| counted.0).max(self.chosen.0)
+            }
             _ => self.chosen.0,
         }
     }
 
     fn total_entries(&self) -> u64 {
         match self.offered {
-            Some(totals) if totals.pages > self.pages_planned => totals.entries.max(self.chosen.1),
+            Some(totals) if totals.pages > self.pages_planned => {
+                self.counted.map_or(totals.entries, |counted| counted.1).max(self.chosen.1)
+            }
             _ => self.chosen.1,
         }
     }
 
     // Everything is safe; whether the sender hears of it, which is the answer, changes nothing about that.
     async fn say_done(&mut self) -> bool {
-        if self.listing {
-            self.session.close(Code::PeerLeft);
-            return false;
-        }
         self.session.handle_all_durable(self.chosen.0, self.chosen.1);
         let heard = async {
             loop {
@@ -448,6 +514,20 @@ async fn next_answer(writer: &mut Option<Writer>) -> Option<Answer> {
         Some(writer) => writer.answer().await,
         None => std::future::pending().await,
     }
+}
+
+// Bytes and entries of what is chosen in these pages.
+fn count(pages: &[Bytes], chosen: &Chosen) -> (u64, u64) {
+    let mut chooser = Chooser::default();
+    let mut counted = (0_u64, 0);
+    // They were read before.
+    for entry in pages.iter().flat_map(|page| decode_page(page).unwrap_or_default()) {
+        if chooser.takes(chosen, entry.path.as_str()) {
+            counted.0 = counted.0.saturating_add(entry.size());
+            counted.1 += 1;
+        }
+    }
+    counted
 }
 
 fn listed(entry: &Entry) -> ReceiveEvent {

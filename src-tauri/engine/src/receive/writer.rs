@@ -38,8 +38,8 @@ pub(super) enum Order {
 pub(super) enum Answer {
     Restarted,
     Planned(Plan),
-    /// Bytes that have left memory.
-    Written(u64),
+    /// Bytes that have left memory, and where the entry that was written to last is within the share.
+    Written(u64, Option<String>),
     /// A chunk did not authenticate; nothing of it was written, nor will anything behind it.
     Forged,
     Reports(Vec<Report>),
@@ -65,14 +65,14 @@ impl Writer {
         sender: [u8; 16],
         options: Options,
     ) -> Result<(Self, Resumed), EngineError> {
-        let strict = options.only.is_none();
+        let strict = options.chosen.is_all();
         let destination = Destination::open(dir, share, sender, options)?;
         let resumed = destination.resumed();
         let durable = destination.watch();
         let (orders, to_do) = blocking_mpsc::channel();
         let (answer, answers) = mpsc::unbounded_channel();
         let fresh = strict && resumed.bytes == 0 && resumed.entries == 0;
-        let desk = Desk { destination, answer, planned: 0, written: 0, fresh, spoiled: false };
+        let desk = Desk { destination, answer, planned: 0, written: 0, last: None, fresh, spoiled: false };
         std::thread::Builder::new()
             .name("sluice-disk".to_owned())
             .spawn(move || desk.run(&to_do))
@@ -133,6 +133,8 @@ struct Desk {
     // Bytes planned and not written yet.
     planned: u64,
     written: u64,
+    // The entry that was written to last, and where it is.
+    last: Option<(u32, String)>,
     // Whether nothing of the share is here, so that all of it must fit.
     fresh: bool,
     // Whether the session brought something forged: nothing more of it is written.
@@ -189,6 +191,7 @@ impl Desk {
             Order::Restart => {
                 self.destination.restart()?;
                 (self.planned, self.written, self.spoiled) = (0, 0, false);
+                self.last = None;
                 let _ = self.answer.send(Answer::Restarted);
                 Ok(())
             }
@@ -208,6 +211,10 @@ impl Desk {
                     let _ = self.answer.send(Answer::Forged);
                     return Ok(());
                 };
+                if self.last.as_ref().is_none_or(|(entry, _)| *entry != header.entry) {
+                    let path = self.destination.path_of(header.entry);
+                    self.last = path.map(|path| (header.entry, path.to_owned()));
+                }
                 self.destination.write(header.entry, header.chunk, &plaintext, last)?;
                 self.planned = self.planned.saturating_sub(u64::from(header.len));
                 self.written += u64::from(header.len);
@@ -228,7 +235,8 @@ impl Desk {
     fn report_written(&mut self) {
         let written = std::mem::take(&mut self.written);
         if written > 0 {
-            let _ = self.answer.send(Answer::Written(written));
+            let path = self.last.as_ref().map(|(_, path)| path.clone());
+            let _ = self.answer.send(Answer::Written(written, path));
         }
     }
 }

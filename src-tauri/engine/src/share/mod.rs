@@ -1,5 +1,6 @@
 //! A share at its sender: keeps it open at the server and serves every receiver that comes.
 
+mod control;
 mod peer;
 
 use crate::config::ShareOptions;
@@ -10,7 +11,9 @@ use crate::identity::Identity;
 use crate::limit::RateLimit;
 use crate::rtc::RtcConfig;
 use crate::signaling::{IceSource, Signaling, SignalingEvent, Standing};
-use peer::{PeerEvent, PeerTask};
+use control::Change;
+pub use control::ShareControl;
+use peer::{PeerEvent, PeerTask, Valve};
 use sluice_protocol::VERSION;
 use sluice_protocol::crypto::{self, Key};
 use sluice_protocol::error::Code;
@@ -20,7 +23,7 @@ use sluice_protocol::link::Link;
 use sluice_protocol::manifest::Totals;
 use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, Signal};
 use sluice_protocol::summary::{NONCE_LEN, Summary, SummaryKey};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -49,6 +52,7 @@ struct Source {
 pub struct Share {
     link: Link,
     orders: mpsc::Sender<Order>,
+    control: ShareControl,
     refused: oneshot::Receiver<EngineError>,
 }
 
@@ -93,7 +97,8 @@ impl Share {
             summary: None,
             active: Vec::new(),
         };
-        let mut announcer = Announcer::new(SummaryKey::new(&identity.secret, share), name.clone());
+        let mut announcer =
+            Announcer::new(SummaryKey::new(&identity.secret, share), name.clone(), options.slots);
         announcer.handle_totals(*catalog.watch().borrow());
         let mut signaling = Signaling::own(options.server.clone(), create, announcer.standing.subscribe())?;
         first_contact(&mut signaling).await?;
@@ -108,14 +113,31 @@ impl Share {
         let source = Arc::new(Source { share, name, psk, keys, catalog, limit, rtc, ice });
         let (peer_events, from_peers) = mpsc::channel(256);
         let peers = HashMap::new();
-        let desk = Desk { source, signaling, announcer, events, peers, peer_events, lost: false };
-        tokio::spawn(desk.run(from_peers, to_do, refuse));
-        Ok(Share { link, orders, refused })
+        let (control, changes) = ShareControl::new();
+        let desk = Desk {
+            source,
+            signaling,
+            announcer,
+            events,
+            peers,
+            peer_events,
+            lost: false,
+            paused: false,
+            terms: HashMap::new(),
+            let_go: HashSet::new(),
+        };
+        tokio::spawn(desk.run(from_peers, to_do, changes, refuse));
+        Ok(Share { link, orders, control, refused })
     }
 
     /// The share's link.
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// A handle to change its terms with while it runs.
+    pub fn control(&self) -> ShareControl {
+        self.control.clone()
     }
 
     /// Waits until the server refuses the share for good, and says why.
@@ -185,6 +207,22 @@ struct Desk {
     peers: HashMap<PeerId, PeerTask>,
     peer_events: mpsc::Sender<(PeerId, u32, PeerEvent)>,
     lost: bool,
+    paused: bool,
+    // What was decided about single receivers; kept while they hold a slot, over all of their connections.
+    terms: HashMap<PeerId, Terms>,
+    let_go: HashSet<PeerId>,
+}
+
+// What holds for one receiver, beside what holds for all.
+struct Terms {
+    paused: bool,
+    limit: Arc<RateLimit>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Terms { paused: false, limit: Arc::new(RateLimit::new(None)) }
+    }
 }
 
 impl Desk {
@@ -192,6 +230,7 @@ impl Desk {
         mut self,
         mut from_peers: mpsc::Receiver<(PeerId, u32, PeerEvent)>,
         mut orders: mpsc::Receiver<Order>,
+        mut changes: mpsc::UnboundedReceiver<Change>,
         refuse: oneshot::Sender<EngineError>,
     ) {
         let mut totals = self.source.catalog.watch();
@@ -217,6 +256,7 @@ impl Desk {
                         self.tell(walked(now)).await;
                     }
                 }
+                Some(change) = changes.recv() => self.handle_change(change),
                 order = orders.recv() => {
                     self.farewell(order, &mut from_peers).await;
                     return;
@@ -257,18 +297,26 @@ impl Desk {
             ServerMessage::Opened { waiting, .. } | ServerMessage::Waiting { count: waiting } => {
                 self.tell(ShareEvent::Waiting { count: waiting }).await;
             }
+            ServerMessage::Joined { peer } if self.let_go.contains(&peer) => self.dismiss(peer),
             ServerMessage::Joined { peer } => self.tell(ShareEvent::ReceiverJoined { receiver: peer }).await,
             ServerMessage::Left { peer } => {
                 // A transfer that still runs is worth more than the server's view of it.
-                if self.peers.get(&peer).is_some_and(|task| !task.is_open()) {
+                if self.peers.get(&peer).is_none_or(|task| !task.is_open()) {
                     self.peers.remove(&peer);
+                    self.terms.remove(&peer);
                 }
                 self.tell(ShareEvent::ReceiverLeft { receiver: peer }).await;
             }
+            ServerMessage::Relay { peer: Some(peer), signal: Signal::Request { .. } }
+                if self.let_go.contains(&peer) =>
+            {
+                self.dismiss(peer);
+            }
             ServerMessage::Relay { peer: Some(peer), signal: Signal::Request { attempt } } => {
-                let source = self.source.clone();
-                let task =
-                    PeerTask::spawn(source, peer, attempt, self.signaling.sender(), self.peer_events.clone());
+                let terms = self.terms.entry(peer).or_default();
+                let valve = Valve::new(self.paused || terms.paused, terms.limit.clone());
+                let (source, server) = (self.source.clone(), self.signaling.sender());
+                let task = PeerTask::spawn(source, peer, attempt, valve, server, self.peer_events.clone());
                 self.peers.insert(peer, task);
             }
             ServerMessage::Relay { peer: Some(peer), signal } => {
@@ -278,6 +326,44 @@ impl Desk {
             }
             _ => {}
         }
+    }
+
+    fn handle_change(&mut self, change: Change) {
+        match change {
+            Change::Paused(paused) => {
+                self.paused = paused;
+                for (peer, task) in &self.peers {
+                    task.set_paused(paused || self.terms.get(peer).is_some_and(|terms| terms.paused));
+                }
+            }
+            Change::ReceiverPaused(receiver, paused) => {
+                self.terms.entry(receiver).or_default().paused = paused;
+                if let Some(task) = self.peers.get(&receiver) {
+                    task.set_paused(self.paused || paused);
+                }
+            }
+            Change::Limit(limit) => self.source.limit.set(limit),
+            Change::ReceiverLimit(receiver, limit) => {
+                self.terms.entry(receiver).or_default().limit.set(limit);
+            }
+            Change::Slots(slots) => self.announcer.handle_slots(slots),
+            Change::LetGo(receiver) => {
+                self.let_go.insert(receiver);
+                match self.peers.get(&receiver) {
+                    // Its own last word comes before the server's; the server hears when it is said.
+                    Some(task) if task.is_open() => task.close(Code::LetGo),
+                    _ => {
+                        self.peers.remove(&receiver);
+                        self.dismiss(receiver);
+                    }
+                }
+            }
+        }
+    }
+
+    // The server never lets it in again; one that forgets that is told again.
+    fn dismiss(&self, peer: PeerId) {
+        let _ = self.signaling.sender().try_send(ClientMessage::Dismiss { peer });
     }
 
     async fn handle_peer(&mut self, receiver: PeerId, attempt: u32, event: PeerEvent) {
@@ -290,14 +376,17 @@ impl Desk {
                 task.set_open();
                 ShareEvent::ReceiverConnected { receiver, name, path }
             }
-            PeerEvent::Progress { bytes, entries } => {
-                ShareEvent::ReceiverProgress { receiver, bytes, entries }
+            PeerEvent::Progress { bytes, entries, total_bytes } => {
+                ShareEvent::ReceiverProgress { receiver, bytes, entries, total_bytes }
             }
             PeerEvent::EntryFailed { path, code } => ShareEvent::EntryFailed { receiver, path, code },
             PeerEvent::Done { bytes, entries } => ShareEvent::ReceiverDone { receiver, bytes, entries },
             PeerEvent::Over(code) => {
                 self.peers.remove(&receiver);
                 self.announcer.handle_peers(&self.peers);
+                if self.let_go.contains(&receiver) {
+                    self.dismiss(receiver);
+                }
                 let Some(code) = code else { return };
                 ShareEvent::ReceiverLost { receiver, code }
             }
@@ -352,8 +441,13 @@ struct Announcer {
 }
 
 impl Announcer {
-    fn new(key: SummaryKey, name: String) -> Self {
-        Announcer { key, name, standing: watch::Sender::new(Standing::default()), told: None }
+    fn new(key: SummaryKey, name: String, slots: u16) -> Self {
+        let standing = Standing { slots, summary: None, active: Vec::new() };
+        Announcer { key, name, standing: watch::Sender::new(standing), told: None }
+    }
+
+    fn handle_slots(&self, slots: u16) {
+        self.standing.send_if_modified(|standing| std::mem::replace(&mut standing.slots, slots) != slots);
     }
 
     fn handle_totals(&mut self, totals: Totals) {

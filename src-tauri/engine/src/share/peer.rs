@@ -3,6 +3,7 @@
 use super::{Source, TotalsWatch, blocking};
 use crate::disk::{self, SourceFailure};
 use crate::error::EngineError;
+use crate::limit::RateLimit;
 use crate::peering::{Peering, Role};
 use crate::rtc::{MessageSink, MessageSource, Path};
 use sluice_protocol::control::EntryFailure;
@@ -15,7 +16,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -26,10 +27,32 @@ const NEWS_INTERVAL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) enum PeerEvent {
     Opened { name: String, path: Option<Path> },
-    Progress { bytes: u64, entries: u64 },
+    Progress { bytes: u64, entries: u64, total_bytes: Option<u64> },
     EntryFailed { path: String, code: Code },
     Done { bytes: u64, entries: u64 },
     Over(Option<Code>),
+}
+
+/// What holds the content for one receiver back.
+#[derive(Debug, Clone)]
+pub(super) struct Valve {
+    paused: watch::Sender<bool>,
+    limit: Arc<RateLimit>,
+}
+
+impl Valve {
+    pub(super) fn new(paused: bool, limit: Arc<RateLimit>) -> Self {
+        Valve { paused: watch::Sender::new(paused), limit }
+    }
+
+    // Waits until so many bytes may go: by the receiver's own limit, by that for all, and by the person.
+    async fn pass(&self, common: &RateLimit, bytes: u64) {
+        // Its own first, so that one that is slow takes no turns of the others.
+        self.limit.acquire(bytes).await;
+        common.acquire(bytes).await;
+        // It can't fail while this sender is there.
+        let _ = self.paused.subscribe().wait_for(|paused| !paused).await;
+    }
 }
 
 /// A handle on a receiver's task. Dropping it ends the connection at once.
@@ -38,6 +61,7 @@ pub(super) struct PeerTask {
     open: bool,
     signals: mpsc::Sender<Signal>,
     closing: mpsc::Sender<Code>,
+    valve: Valve,
     _stop: DropGuard,
 }
 
@@ -47,6 +71,7 @@ impl PeerTask {
         source: Arc<Source>,
         peer: PeerId,
         attempt: u32,
+        valve: Valve,
         server: mpsc::Sender<ClientMessage>,
         events: mpsc::Sender<(PeerId, u32, PeerEvent)>,
     ) -> Self {
@@ -55,12 +80,14 @@ impl PeerTask {
         let (closing, close) = mpsc::channel(1);
         let stop = CancellationToken::new();
         let news = News { peer, attempt, events };
+        let gate = valve.clone();
         let task = async move {
-            let over = serve(&source, &news, inbox, close, server).await.err().map(|error| error.code());
+            let over =
+                serve(&source, &news, gate, inbox, close, server).await.err().map(|error| error.code());
             news.tell(PeerEvent::Over(over)).await;
         };
         tokio::spawn(stop.clone().run_until_cancelled_owned(task));
-        PeerTask { attempt, open: false, signals, closing, _stop: stop.drop_guard() }
+        PeerTask { attempt, open: false, signals, closing, valve, _stop: stop.drop_guard() }
     }
 
     pub(super) fn attempt(&self) -> u32 {
@@ -78,6 +105,11 @@ impl PeerTask {
     /// Hands on what the receiver said through the server.
     pub(super) fn handle_signal(&self, signal: Signal) {
         let _ = self.signals.try_send(signal);
+    }
+
+    /// Holds content back, or lets it flow again.
+    pub(super) fn set_paused(&self, paused: bool) {
+        self.valve.paused.send_if_modified(|now| std::mem::replace(now, paused) != paused);
     }
 
     /// Asks the task to say goodbye and end.
@@ -103,6 +135,7 @@ type Reading = Pin<Box<dyn Future<Output = Result<(disk::Source, SealedBatch), E
 async fn serve(
     source: &Arc<Source>,
     news: &News,
+    valve: Valve,
     inbox: mpsc::Receiver<Signal>,
     mut close: mpsc::Receiver<Code>,
     server: mpsc::Sender<ClientMessage>,
@@ -133,8 +166,11 @@ async fn serve(
         totals: source.catalog.watch(),
         files: Some(disk::Source::new(source.catalog.clone())),
         source: source.clone(),
+        valve,
         epoch,
+        unsaid: None,
         news_due: epoch,
+        total_bytes: None,
     };
     let result = serving.run(&mut link, news, &mut close).await;
     // The last word, a goodbye or the answer to Done, is given a moment to arrive.
@@ -155,9 +191,12 @@ struct Serving {
     // Away while a batch is being read.
     files: Option<disk::Source>,
     source: Arc<Source>,
+    valve: Valve,
     epoch: Instant,
-    // Progress before this moment is not worth telling.
+    // Progress that came before it was worth telling, and when it is.
+    unsaid: Option<PeerEvent>,
     news_due: Instant,
+    total_bytes: Option<u64>,
 }
 
 impl Serving {
@@ -168,7 +207,9 @@ impl Serving {
         close: &mut mpsc::Receiver<Code>,
     ) -> Result<(), EngineError> {
         let mut reading: Option<Reading> = None;
+        let mut paused = self.valve.paused.subscribe();
         loop {
+            self.session.handle_paused(*paused.borrow_and_update());
             self.tell_events(link, news).await;
             self.feed_pages().await?;
             if reading.is_none()
@@ -176,7 +217,9 @@ impl Serving {
             {
                 let catalog = &self.source.catalog;
                 match self.session.poll_read(|entry| catalog.size_of(entry))? {
-                    Some(batch) => reading = Some(read(self.source.clone(), files, batch)),
+                    Some(batch) => {
+                        reading = Some(read(self.source.clone(), self.valve.clone(), files, batch))
+                    }
                     None => self.files = Some(files),
                 }
             }
@@ -216,6 +259,9 @@ impl Serving {
                 () = sleep_until(deadline.unwrap_or(self.epoch)), if deadline.is_some() => {
                     self.session.handle_timeout(self.epoch.elapsed())?;
                 }
+                // What it is now is taken over at the head of the loop.
+                Ok(()) = paused.changed() => {}
+                () = sleep_until(self.news_due), if self.unsaid.is_some() => {}
                 () = link.attempt.lost() => return Err(Code::PeerLeft.into()),
                 code = close.recv() => {
                     let code = code.unwrap_or(Code::PeerLeft);
@@ -238,10 +284,18 @@ impl Serving {
         while let Some(event) = self.session.poll_event() {
             let event = match event {
                 SendEvent::Opened { name } => PeerEvent::Opened { name, path: link.path().await },
-                SendEvent::Progress { .. } if Instant::now() < self.news_due => continue,
                 SendEvent::Progress { durable_bytes, durable_entries } => {
-                    self.news_due = Instant::now() + NEWS_INTERVAL;
-                    PeerEvent::Progress { bytes: durable_bytes, entries: durable_entries }
+                    let total_bytes = self.total_bytes;
+                    self.unsaid = Some(PeerEvent::Progress {
+                        bytes: durable_bytes,
+                        entries: durable_entries,
+                        total_bytes,
+                    });
+                    continue;
+                }
+                SendEvent::Chosen { bytes, .. } => {
+                    self.total_bytes = Some(bytes);
+                    continue;
                 }
                 SendEvent::EntryFailed { entry, failure } => PeerEvent::EntryFailed {
                     path: self
@@ -254,6 +308,16 @@ impl Serving {
                 },
                 SendEvent::Done { bytes, entries } => PeerEvent::Done { bytes, entries },
             };
+            if matches!(event, PeerEvent::Done { .. }) {
+                // It has the last word.
+                self.unsaid = None;
+            }
+            news.tell(event).await;
+        }
+        if Instant::now() >= self.news_due
+            && let Some(event) = self.unsaid.take()
+        {
+            self.news_due = Instant::now() + NEWS_INTERVAL;
             news.tell(event).await;
         }
     }
@@ -266,10 +330,10 @@ async fn wait(reading: &mut Option<Reading>) -> Result<(disk::Source, SealedBatc
     }
 }
 
-// Waits for the share's speed limit, then reads and seals on a thread that may block.
-fn read(source: Arc<Source>, mut files: disk::Source, batch: ReadBatch) -> Reading {
+// Waits until it may go, then reads and seals on a thread that may block.
+fn read(source: Arc<Source>, valve: Valve, mut files: disk::Source, batch: ReadBatch) -> Reading {
     Box::pin(async move {
-        source.limit.acquire(batch.len()).await;
+        valve.pass(&source.limit, batch.len()).await;
         blocking(move || {
             let sealed = batch.seal(|piece, chunk| {
                 files.read(piece.entry, piece.chunk, chunk).map_err(|failure| match failure {

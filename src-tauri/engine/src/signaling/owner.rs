@@ -6,13 +6,22 @@ use super::socket::{Closed, Socket};
 use super::{SignalingEvent, is_final};
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
-use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage};
+use sluice_protocol::signal::{ClientMessage, CreateShare, ServerMessage, ShareCreated};
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
+
+// A person who turns a dial asks for each number on the way; a server takes few requests a minute.
+const SLOTS_PAUSE: Duration = Duration::from_millis(300);
+const SLOTS_RETRY: Duration = Duration::from_secs(5);
 
 /// What a server must know of a share when it has lost it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Standing {
+    /// How many receivers may be connected at once.
+    pub(crate) slots: u16,
     /// What the share holds, sealed.
     pub(crate) summary: Option<String>,
     /// The receivers that the sender is connected with.
@@ -72,24 +81,32 @@ impl OwnerLine {
                 }
                 pause
             };
-            tokio::time::sleep(pause).await;
+            sleep(pause).await;
         }
     }
 
     async fn connect(&mut self) -> Result<Socket, Refusal> {
-        let standing = self.standing.borrow_and_update().clone();
-        self.create.summary = standing.summary;
-        self.create.active = standing.active;
-        self.create.active.truncate(usize::from(self.create.slots));
+        self.take_standing();
         let created = self.api.create(&self.create).await?;
         let socket = Socket::open(&self.api, created.token.clone()).await?;
         self.token.send_replace(Some(created.token));
         Ok(socket)
     }
 
+    fn take_standing(&mut self) {
+        let Standing { slots, summary, active } = self.standing.borrow_and_update().clone();
+        self.create.slots = slots;
+        self.create.summary = summary;
+        self.create.active = active;
+        self.create.active.truncate(usize::from(slots));
+    }
+
     // Until the socket is gone, or the share is over or nobody listens any more.
     async fn serve(&mut self, mut socket: Socket) -> Option<Closed> {
         let mut listens = true;
+        // Opening again while the socket stands is how the server hears of other slots.
+        let mut opening: Option<Opening> = None;
+        let mut opened_slots = self.create.slots;
         loop {
             tokio::select! {
                 message = socket.next() => {
@@ -109,15 +126,50 @@ impl OwnerLine {
                 }
                 changed = self.standing.changed(), if listens => {
                     listens = changed.is_ok();
-                    let summary = self.standing.borrow_and_update().summary.clone();
-                    if let Some(summary) = summary.filter(|summary| self.create.summary.as_ref() != Some(summary)) {
-                        self.create.summary = Some(summary.clone());
-                        if let Err(error) = socket.send(&ClientMessage::Summary { summary }).await {
-                            return Some(error.into());
-                        }
+                    let told = self.create.summary.clone();
+                    self.take_standing();
+                    if self.create.slots != opened_slots {
+                        opened_slots = self.create.slots;
+                        // Those that were chosen before it can be asked for are passed over.
+                        opening = Some(self.open_again(SLOTS_PAUSE));
                     }
+                    if let Some(summary) = self.create.summary.clone().filter(|summary| told.as_ref() != Some(summary))
+                        && let Err(error) = socket.send(&ClientMessage::Summary { summary }).await
+                    {
+                        return Some(error.into());
+                    }
+                }
+                result = opened(&mut opening) => {
+                    opening = match result {
+                        Ok(created) => {
+                            self.token.send_replace(Some(created.token));
+                            None
+                        }
+                        Err(refusal) => {
+                            tracing::debug!(error = %refusal.error, "the slots could not be changed yet");
+                            Some(self.open_again(refusal.retry_after.unwrap_or(SLOTS_RETRY)))
+                        }
+                    };
                 }
             }
         }
+    }
+
+    // Asks the server to open the share as it stands, in a while. What it holds is told on the socket.
+    fn open_again(&self, pause: Duration) -> Opening {
+        let (api, create) = (self.api.clone(), CreateShare { summary: None, ..self.create.clone() });
+        Box::pin(async move {
+            sleep(pause).await;
+            api.create(&create).await
+        })
+    }
+}
+
+type Opening = Pin<Box<dyn Future<Output = Result<ShareCreated, Refusal>> + Send>>;
+
+async fn opened(opening: &mut Option<Opening>) -> Result<ShareCreated, Refusal> {
+    match opening {
+        Some(opening) => opening.await,
+        None => std::future::pending().await,
     }
 }

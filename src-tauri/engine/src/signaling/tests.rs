@@ -291,7 +291,8 @@ async fn a_sender_opens_its_share_again_with_all_that_a_server_may_have_lost() {
     let join_hash = sluice_protocol::crypto::join_key(&LinkSecret([3; 16]), SHARE).hash();
     let create =
         CreateShare { version: 1, owner_key, join_hash, slots: 2, summary: None, active: Vec::new() };
-    let standing = watch::Sender::new(Standing { summary: Some("sealed 1".into()), active: Vec::new() });
+    let standing =
+        watch::Sender::new(Standing { slots: 2, summary: Some("sealed 1".into()), active: Vec::new() });
     let mut signaling = Signaling::own(script.url(), create, standing.subscribe()).unwrap();
     let share = OwnerKey([5; 32]).share_id();
     let request = script.request("POST", "/api/shares").await;

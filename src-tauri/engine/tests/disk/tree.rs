@@ -1,7 +1,7 @@
 //! Trees: everything that a folder can hold survives, and what can't be sent is told.
 
 use crate::support::*;
-use sluice_engine::disk::{Options, Skip, only};
+use sluice_engine::disk::{Chosen, Options, Skip};
 use sluice_protocol::manifest::Unreadable;
 use std::fs;
 
@@ -134,7 +134,8 @@ fn only_what_is_chosen_arrives() {
     for path in ["a/x.jpg", "a/deep/y.txt", "b/x.jpg", "b/y.txt"] {
         bed.file(path, path.as_bytes());
     }
-    let options = Options { only: only(&["share/a", "*/b/*.jpg"]).unwrap(), ..Options::default() };
+    let options =
+        Options { chosen: Chosen::matching(&["share/a", "*/b/*.jpg"]).unwrap(), ..Options::default() };
     let (plan, _) = receive(&bed.catalog(), bed.open_with(options));
     assert_eq!(
         listing(&bed.out().join("share")),

@@ -9,15 +9,19 @@
 //!      └─────error────────┴──────────▶ Closed
 //! ```
 
+mod batch;
+
 use crate::control::{EntryFailure, ReceiverMessage, SenderMessage, WantItem};
-use crate::crypto::{FileCipher, Key, TAG_LEN};
+use crate::crypto::{Key, TAG_LEN};
 use crate::error::Code;
-use crate::frame::{self, HEADER_LEN, Kind, MIN_MESSAGE_LEN, RecordHeader};
+use crate::frame::{self, HEADER_LEN, Kind, MIN_MESSAGE_LEN};
 use crate::handshake::{Context, ControlChannel, SenderKeys, respond};
 use crate::manifest::Totals;
 use crate::session::{Outbox, SessionError};
 use crate::{CHUNK_SIZE, chunk_count, chunk_len};
-use bytes::{Bytes, BytesMut};
+use batch::Part;
+pub use batch::{Piece, ReadBatch, SealedBatch};
+use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -61,6 +65,13 @@ pub enum SendEvent {
         /// Entries that are in place there.
         durable_entries: u64,
     },
+    /// What the receiver has chosen, as far as it knows.
+    Chosen {
+        /// Bytes of content.
+        bytes: u64,
+        /// Entries.
+        entries: u64,
+    },
     /// An entry could not be sent; the rest goes on.
     EntryFailed {
         /// Its number in the manifest.
@@ -97,6 +108,7 @@ struct Open {
     credit: u64,
     sent: u64,
     reading: bool,
+    paused_told: bool,
 }
 
 struct Request {
@@ -104,132 +116,12 @@ struct Request {
     items: VecDeque<WantItem>,
 }
 
-/// One chunk to be read from the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// The file's number in the manifest.
-    pub entry: u32,
-    /// The chunk's number in the file.
-    pub chunk: u32,
-    /// Its bytes.
-    pub len: u32,
-}
-
-/// Chunks to be read, sealed and handed back, one batch at a time.
-#[derive(Debug)]
-pub struct ReadBatch {
-    session: Key,
-    request: u32,
-    pieces: Vec<Piece>,
-    max_message: usize,
-}
-
-/// A batch that was read and sealed.
-#[derive(Debug)]
-pub struct SealedBatch {
-    request: u32,
-    plaintext: u64,
-    parts: Vec<Part>,
-}
-
-#[derive(Debug)]
-enum Part {
-    Frame(Bytes),
-    Failed(u32, EntryFailure),
-}
-
-impl ReadBatch {
-    /// What is to be read, in order.
-    pub fn pieces(&self) -> &[Piece] {
-        &self.pieces
-    }
-
-    /// Plaintext bytes of the whole batch.
-    pub fn len(&self) -> u64 {
-        self.pieces.iter().map(|piece| u64::from(piece.len)).sum()
-    }
-
-    /// Whether there is nothing to read; never true for a batch from a session.
-    pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
-    }
-
-    /// Reads every piece through `read`, seals it, and cuts the records into frames.
-    ///
-    /// An entry for which `read` fails is left out from there on.
-    pub fn seal(self, mut read: impl FnMut(Piece, &mut [u8]) -> Result<(), EntryFailure>) -> SealedBatch {
-        let mut sealed = SealedBatch { request: self.request, plaintext: 0, parts: Vec::new() };
-        let mut cutter = FrameCutter::new(self.max_message);
-        let mut chunk = Vec::new();
-        let mut cipher: Option<(u32, FileCipher)> = None;
-        let mut failed = None;
-        for piece in self.pieces {
-            if failed == Some(piece.entry) {
-                continue;
-            }
-            chunk.resize(piece.len as usize, 0);
-            if let Err(failure) = read(piece, &mut chunk) {
-                failed = Some(piece.entry);
-                cutter.flush(&mut sealed.parts);
-                sealed.parts.push(Part::Failed(piece.entry, failure));
-                continue;
-            }
-            let cipher = match &cipher {
-                Some((entry, cipher)) if *entry == piece.entry => cipher,
-                _ => {
-                    let made = FileCipher::new(&self.session, self.request, piece.entry);
-                    &cipher.insert((piece.entry, made)).1
-                }
-            };
-            let header = RecordHeader { entry: piece.entry, chunk: piece.chunk, len: piece.len }.to_bytes();
-            let tag = cipher.seal(piece.chunk, &header, &mut chunk);
-            sealed.plaintext += u64::from(piece.len);
-            for bytes in [&header[..], &chunk, &tag] {
-                cutter.write(bytes, &mut sealed.parts);
-            }
-        }
-        cutter.flush(&mut sealed.parts);
-        sealed
-    }
-}
-
-struct FrameCutter {
-    frame: BytesMut,
-    max_message: usize,
-}
-
-impl FrameCutter {
-    fn new(max_message: usize) -> Self {
-        FrameCutter { frame: BytesMut::new(), max_message }
-    }
-
-    fn write(&mut self, mut bytes: &[u8], out: &mut Vec<Part>) {
-        while !bytes.is_empty() {
-            if self.frame.is_empty() {
-                self.frame.reserve(self.max_message);
-                self.frame.extend_from_slice(&[Kind::Data.to_byte()]);
-            }
-            let (now, later) = bytes.split_at(bytes.len().min(self.max_message - self.frame.len()));
-            self.frame.extend_from_slice(now);
-            bytes = later;
-            if self.frame.len() == self.max_message {
-                self.flush(out);
-            }
-        }
-    }
-
-    fn flush(&mut self, out: &mut Vec<Part>) {
-        if !self.frame.is_empty() {
-            out.push(Part::Frame(std::mem::take(&mut self.frame).freeze()));
-        }
-    }
-}
-
 /// The sender's end of one session. Times are durations since any fixed moment.
 pub struct SendSession {
     state: State,
     outbox: Outbox,
     events: VecDeque<SendEvent>,
+    paused: bool,
 }
 
 impl SendSession {
@@ -240,6 +132,7 @@ impl SendSession {
             state: State::AwaitHello(Box::new(config)),
             outbox: Outbox::new(now),
             events: VecDeque::new(),
+            paused: false,
         }
     }
 
@@ -278,6 +171,7 @@ impl SendSession {
                     credit: 0,
                     sent: 0,
                     reading: false,
+                    paused_told: false,
                 }));
                 Ok(())
             }
@@ -311,6 +205,9 @@ impl SendSession {
                 open.credit = open.credit.max(credit);
                 self.events.push_back(SendEvent::Progress { durable_bytes, durable_entries });
             }
+            ReceiverMessage::Chosen { bytes, entries } => {
+                self.events.push_back(SendEvent::Chosen { bytes, entries });
+            }
             ReceiverMessage::Done { bytes, entries } => {
                 self.outbox.push_control(&mut open.channel, &SenderMessage::DoneHeard.encode());
                 self.events.push_back(SendEvent::Done { bytes, entries });
@@ -335,6 +232,12 @@ impl SendSession {
         }
     }
 
+    /// Holds content back from now on, or lets it flow again; the receiver is told. What is sealed already still
+    /// goes, and so does the manifest.
+    pub fn handle_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
     /// The manifest page that is due next, if the receiver has room for one.
     pub fn poll_page(&mut self) -> Option<u32> {
         let State::Open(open) = &self.state else {
@@ -353,8 +256,8 @@ impl SendSession {
         }
     }
 
-    /// What is to be read next: at most one batch at a time, none while the channel is behind or the receiver's
-    /// credit is used up. `size_of` gives a file's size, 0 for all else, `None` past the last entry.
+    /// What is to be read next: at most one batch at a time, none while the session is paused, the channel is behind
+    /// or the receiver's credit is used up. `size_of` gives a file's size, 0 for all else, `None` past the last entry.
     ///
     /// # Errors
     /// The receiver asked for what does not exist; the session is over.
@@ -365,7 +268,7 @@ impl SendSession {
         let State::Open(open) = &mut self.state else {
             return Ok(None);
         };
-        if open.reading || self.outbox.queued() >= MAX_QUEUED {
+        if self.paused || open.reading || self.outbox.queued() >= MAX_QUEUED {
             return Ok(None);
         }
         match open.next_batch(size_of) {
@@ -415,23 +318,28 @@ impl SendSession {
     /// waits for room with this, because control frames are sealed in order, and one that is taken out and then not
     /// sent makes forgeries of all that follow.
     pub fn next_message_len(&mut self) -> Option<usize> {
-        self.say_totals();
+        self.say_news();
         self.outbox.next_len()
     }
 
     /// The next frame to send.
     pub fn poll_message(&mut self, now: Duration) -> Option<Bytes> {
-        self.say_totals();
+        self.say_news();
         self.outbox.pop(now)
     }
 
     // As late as this, so that what changed often is said once.
-    fn say_totals(&mut self) {
-        if let State::Open(open) = &mut self.state
-            && open.totals_due
-        {
-            open.totals_due = false;
+    fn say_news(&mut self) {
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
+        if std::mem::take(&mut open.totals_due) {
             self.outbox.push_control(&mut open.channel, &SenderMessage::Totals(open.totals).encode());
+        }
+        if open.paused_told != self.paused {
+            open.paused_told = self.paused;
+            let message = SenderMessage::Paused { paused: self.paused };
+            self.outbox.push_control(&mut open.channel, &message.encode());
         }
     }
 
