@@ -184,3 +184,50 @@ fn an_empty_share_is_done() {
         assert_eq!(world.peers[0].disk.entries(), 0);
     });
 }
+
+#[test]
+fn a_share_is_listed_first_and_received_on_the_same_connection() {
+    each_seed(0..150, |seed| {
+        let mut rng = Rng::new(seed);
+        let share = Share::random(&mut rng);
+        let chosen = rng.pick(&[all, some]);
+        let (network, lists_for) = (network(&mut rng), rng.millis(0..20_000));
+        let mut world = World::new(share, rng);
+        world.add(network, chosen).lists_for = Some(lists_for);
+        world.run();
+        let connection = world.peers[0].open();
+        // It may have chosen before it saw all.
+        let seen = connection.receiver.listed.len();
+        assert!(seen == world.share.items.len() || !connection.receiver.all_listed);
+        let shown = world.share.items.iter().map(|item| &item.entry);
+        assert!(connection.receiver.listed.iter().eq(shown.take(seen)));
+        let peer = &world.peers[0];
+        peer.disk.check_complete(&world.share, chosen);
+        assert_eq!(peer.sent, peer.disk.bytes(), "something was sent twice");
+    });
+}
+
+#[test]
+fn a_long_list_is_planned_a_window_at_a_time() {
+    // 12 pages; the choice comes before the list, in its middle, and after a look at all of it.
+    for lists_for in [0, 210, 30_000] {
+        with_seed(4, |seed| {
+            let mut rng = Rng::new(seed);
+            let sizes: Vec<u64> = (0..6000).map(|_| rng.within(0..300)).collect();
+            let share = Share::of_files(&mut rng, &sizes);
+            let mut world = World::new(share, rng);
+            let latency = Duration::from_millis(50);
+            world.add(Network { latency, ..Network::FAST }, all).lists_for =
+                Some(Duration::from_millis(lists_for));
+            world.run();
+            let receiver = &world.peers[0].open().receiver;
+            let seen = receiver.listed.len();
+            match lists_for {
+                0 => assert_eq!(seen, 0),
+                30_000 => assert!(seen == 6000 && receiver.all_listed, "{seen}"),
+                _ => assert!(seen > 0 && seen < 6000 && !receiver.all_listed, "{seen} at {lists_for} ms"),
+            }
+            world.peers[0].disk.check_complete(&world.share, all);
+        });
+    }
+}

@@ -30,6 +30,10 @@ struct Liar {
 impl Liar {
     /// Behind the handshake.
     fn new() -> Self {
+        Liar::to_receiver(false)
+    }
+
+    fn to_receiver(list_first: bool) -> Self {
         let context = Context { share: ShareId([1; 16]), psk: Key::new([2; 32]), binding: [3; 32] };
         let keys = SenderKeys::from_private([4; 32]);
         let config = ReceiveConfig {
@@ -37,7 +41,7 @@ impl Liar {
             sender: keys.hash(),
             name: String::new(),
             seed: Rng::new(1).array(),
-            list_first: false,
+            list_first,
         };
         let mut victim = ReceiveSession::new(&config, NOW);
         let hello = victim.poll_message(NOW).unwrap();
@@ -310,4 +314,45 @@ fn a_goodbye_is_passed_on() {
     let mut liar = Liar::with_wants();
     let bye = SenderMessage::Bye { code: Code::ShareEnded };
     assert_eq!(liar.say(&bye).unwrap_err(), Code::ShareEnded);
+}
+
+#[test]
+fn pages_that_were_allowed_for_the_list_are_not_all_planned_at_once() {
+    let mut liar = Liar::to_receiver(true);
+    let events = |liar: &mut Liar, pages: std::ops::Range<u32>| -> Vec<ReceiveEvent> {
+        pages.flat_map(|index| liar.say(&page(index, index, &["a"])).unwrap()).collect()
+    };
+    let is_page = |event: &ReceiveEvent| matches!(event, ReceiveEvent::Page { .. });
+    let listed = events(&mut liar, 0..4);
+    assert!(listed.len() == 4 && listed.iter().all(|event| matches!(event, ReceiveEvent::Listed { .. })));
+    // Nothing was asked for yet.
+    assert_eq!(liar.victim.listed().len(), 4);
+    liar.victim.handle_choice();
+    let mut planned: Vec<ReceiveEvent> = std::iter::from_fn(|| liar.victim.poll_event()).collect();
+    planned.extend(events(&mut liar, 4..12));
+    assert!(planned.len() == PAGE_WINDOW as usize && planned.iter().all(is_page), "{planned:?}");
+    liar.victim.handle_plan(&[]);
+    let next = liar.victim.poll_event();
+    assert!(matches!(next, Some(ReceiveEvent::Page { first_entry: PAGE_WINDOW, .. })), "{next:?}");
+    assert!(liar.victim.poll_event().is_none());
+}
+
+#[test]
+fn content_that_comes_while_the_share_is_listed_is_refused() {
+    let mut liar = Liar::to_receiver(true);
+    liar.say(&page(0, 0, &["a"])).unwrap();
+    assert_eq!(liar.chunk(0, 0, SMALL).unwrap_err(), Code::ChunkUnexpected);
+    liar.ended(Code::ChunkUnexpected);
+}
+
+#[test]
+fn a_pause_is_news_once_and_stops_nothing_that_comes_all_the_same() {
+    let mut liar = Liar::with_wants();
+    let mut say = |paused| liar.say(&SenderMessage::Paused { paused }).unwrap();
+    assert!(say(false).is_empty());
+    assert!(matches!(say(true)[..], [ReceiveEvent::Paused { paused: true }]));
+    assert!(say(true).is_empty());
+    assert_eq!(liar.chunk(0, 0, SMALL).unwrap().len(), 1);
+    let events = liar.say(&SenderMessage::Paused { paused: false }).unwrap();
+    assert!(matches!(events[..], [ReceiveEvent::Paused { paused: false }]));
 }

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use sluice_protocol::control::EntryFailure;
 use sluice_protocol::error::Code;
 use sluice_protocol::manifest::{Entry, Totals};
-use sluice_protocol::receive::{CREDIT_WINDOW, ReceiveConfig, ReceiveEvent, ReceiveSession, Want};
+use sluice_protocol::receive::{
+    CREDIT_WINDOW, PAGE_WINDOW, ReceiveConfig, ReceiveEvent, ReceiveSession, Want,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -33,20 +35,37 @@ pub struct Receiver {
     pub received: u64,
     pub written: u64,
     pub failed: Vec<(u32, EntryFailure)>,
+    /// Until when it only lists.
+    lists_until: Option<Duration>,
+    /// What it saw before it chose.
+    pub listed: Vec<Entry>,
+    pub all_listed: bool,
+    /// What it heard of pauses.
+    pub pauses: Vec<bool>,
+    chosen_so_far: (u64, u64),
     /// Counts what was worth waiting for, so that a session that only says it is alive is noticed.
     pub moves: u64,
 }
 
 impl Receiver {
-    pub fn new(share: &Share, binding: [u8; 32], chosen: Chosen, rng: &mut Rng, now: Duration) -> Self {
+    /// `lists_for` is how long it only lists, if it does so first.
+    pub fn new(
+        share: &Share,
+        binding: [u8; 32],
+        chosen: Chosen,
+        lists_for: Option<Duration>,
+        rng: &mut Rng,
+        now: Duration,
+    ) -> Self {
         let config = ReceiveConfig {
             context: share.context(binding),
             sender: share.keys.hash(),
             name: "Ana".into(),
             seed: rng.array(),
-            list_first: false,
+            list_first: lists_for.is_some(),
         };
-        Self::with_config(&config, chosen, rng, now)
+        let lists_until = lists_for.map(|time| now + time);
+        Receiver { lists_until, ..Self::with_config(&config, chosen, rng, now) }
     }
 
     pub fn with_config(config: &ReceiveConfig, chosen: Chosen, rng: &mut Rng, now: Duration) -> Self {
@@ -66,6 +85,11 @@ impl Receiver {
             received: 0,
             written: 0,
             failed: Vec::new(),
+            lists_until: None,
+            listed: Vec::new(),
+            all_listed: false,
+            pauses: Vec::new(),
+            chosen_so_far: (0, 0),
             moves: 0,
         }
     }
@@ -91,7 +115,15 @@ impl Receiver {
                 self.opened = true;
             }
             ReceiveEvent::Totals(totals) => self.totals = Some(totals),
+            ReceiveEvent::Listed { entries } => {
+                assert!(self.lists_until.is_some() && !self.all_listed);
+                self.listed.extend(entries);
+            }
+            ReceiveEvent::AllListed => self.all_listed = true,
+            ReceiveEvent::Paused { paused } => self.pauses.push(paused),
             ReceiveEvent::Page { first_entry, entries } => {
+                assert!(self.lists_until.is_none(), "a page is to be planned before the choice");
+                assert!(self.planning.len() < PAGE_WINDOW as usize, "more pages are open than may be");
                 self.planning.push_back((now + self.rng.millis(0..5), first_entry, entries));
             }
             ReceiveEvent::Chunk(chunk) => {
@@ -120,7 +152,6 @@ impl Receiver {
                 self.all_received = true;
             }
             ReceiveEvent::Done => self.end = End::Done,
-            event => panic!("{event:?} of a session that neither lists nor is paused"),
         }
     }
 
@@ -132,6 +163,10 @@ impl Receiver {
 
     /// Does all that can be done now. Writes go on when the session is over: what was opened is right.
     pub fn pump(&mut self, disk: &mut Disk, pipe: &mut Pipe, now: Duration) {
+        if self.lists_until.take_if(|at| *at <= now).is_some() {
+            self.session.handle_choice();
+            self.take_events(now);
+        }
         while let Some((_, first, entries)) = self.planning.pop_front_if(|(at, ..)| *at <= now) {
             self.plan(first, entries, disk, now);
         }
@@ -164,12 +199,19 @@ impl Receiver {
                 continue;
             }
             let ranges = disk.missing(&entry);
+            self.chosen_so_far.0 += entry.size();
+            self.chosen_so_far.1 += 1;
             self.entries.insert(number, entry);
             if !ranges.is_empty() {
                 wants.push(Want { entry: number, ranges });
             }
         }
         self.session.handle_plan(&wants);
+        self.session.handle_chosen(self.chosen_so_far.0, self.chosen_so_far.1);
+        self.take_events(now);
+    }
+
+    fn take_events(&mut self, now: Duration) {
         while let Some(event) = self.session.poll_event() {
             self.handle_event(event, now);
         }
@@ -194,6 +236,7 @@ impl Receiver {
     pub fn next_event(&self) -> Option<Duration> {
         let plan = self.planning.front().map(|(at, ..)| *at);
         let write = self.writing.front().map(|(at, ..)| *at);
-        plan.into_iter().chain(write).chain(self.session.poll_timeout()).min()
+        let choice = self.lists_until.filter(|_| self.end == End::Open);
+        plan.into_iter().chain(write).chain(choice).chain(self.session.poll_timeout()).min()
     }
 }

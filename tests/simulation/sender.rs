@@ -18,6 +18,8 @@ pub struct Sender {
     /// Bytes of content that were sealed and handed over.
     pub sent: u64,
     pub failed: Vec<(u32, EntryFailure)>,
+    /// Bytes and entries that the receiver says it has chosen.
+    pub chosen: Option<(u64, u64)>,
 }
 
 impl Sender {
@@ -37,7 +39,13 @@ impl Sender {
             opened: false,
             sent: 0,
             failed: Vec::new(),
+            chosen: None,
         }
+    }
+
+    /// Holds content back, or lets it flow again.
+    pub fn pause(&mut self, paused: bool) {
+        self.session.handle_paused(paused);
     }
 
     pub fn handle_message(&mut self, frame: &Bytes, now: Duration) {
@@ -56,7 +64,8 @@ impl Sender {
                 }
                 SendEvent::EntryFailed { entry, failure } => self.failed.push((entry, failure)),
                 SendEvent::Done { .. } => self.end = End::Done,
-                SendEvent::Progress { .. } | SendEvent::Chosen { .. } => {}
+                SendEvent::Chosen { bytes, entries } => self.chosen = Some((bytes, entries)),
+                SendEvent::Progress { .. } => {}
             }
         }
     }

@@ -94,3 +94,61 @@ fn an_idle_session_is_kept_open_for_an_hour() {
     assert_eq!((connection.sender.end, connection.receiver.end), (End::Done, End::Done));
     world.peers[0].disk.check_complete(&world.share, |_| true);
 }
+
+#[test]
+fn a_pause_is_no_stall_however_long_it_lasts() {
+    let mut world = world(&[100 * CHUNK]);
+    world.run_until(Duration::from_millis(100));
+    world.peers[0].open().sender.pause(true);
+    // What was sealed before still comes.
+    world.run_until(Duration::from_secs(2));
+    let connection = world.peers[0].open();
+    let before = connection.receiver.received;
+    assert!(before > 0 && before < 100 * CHUNK);
+    assert_eq!(connection.receiver.pauses, [true]);
+    world.run_until(Duration::from_secs(1800));
+    let connection = world.peers[0].open();
+    assert_eq!((connection.sender.end, connection.receiver.end), (End::Open, End::Open));
+    assert_eq!(connection.receiver.received, before, "content came all the same");
+    connection.sender.pause(false);
+    world.run_until(Duration::from_secs(1900));
+    let connection = world.peers[0].open();
+    assert_eq!((connection.sender.end, connection.receiver.end), (End::Done, End::Done));
+    assert_eq!(connection.receiver.pauses, [true, false]);
+    world.peers[0].disk.check_complete(&world.share, |_| true);
+}
+
+#[test]
+fn who_comes_while_the_share_is_paused_is_told_and_waits() {
+    let mut world = world(&[10 * CHUNK]);
+    world.peers[0].open().sender.pause(true);
+    world.run_until(Duration::from_secs(300));
+    let connection = world.peers[0].open();
+    assert_eq!(connection.receiver.pauses, [true]);
+    // It sees what there is meanwhile, and says what it wants.
+    assert!(connection.receiver.totals.is_some_and(|totals| totals.complete));
+    assert_eq!((connection.receiver.received, connection.sender.sent), (0, 0));
+    assert_eq!(connection.sender.chosen, Some((10 * CHUNK, 1)));
+    // A dial that is turned to and fro between two frames is told as it ends.
+    connection.sender.pause(false);
+    connection.sender.pause(true);
+    world.run_until(Duration::from_secs(320));
+    assert_eq!(world.peers[0].open().receiver.pauses, [true]);
+    world.peers[0].open().sender.pause(false);
+    world.run_until(Duration::from_secs(340));
+    world.peers[0].disk.check_complete(&world.share, |_| true);
+}
+
+#[test]
+fn a_sender_that_dies_while_it_is_paused_is_noticed() {
+    let mut world = world(&[10 * CHUNK]);
+    world.peers[0].open().sender.pause(true);
+    world.run_until(Duration::from_secs(60));
+    let silent = world.now;
+    let connection = world.peers[0].open();
+    connection.up.block();
+    connection.down.block();
+    for at in ends(&mut world) {
+        assert!(at - silent <= Duration::from_secs(15), "{at:?}");
+    }
+}

@@ -68,6 +68,8 @@ pub struct Peer {
     pub disk: Disk,
     pub network: Network,
     pub chosen: Chosen,
+    /// How long it only lists in each session, if it does so first.
+    pub lists_for: Option<Duration>,
     pub incidents: VecDeque<(Duration, Incident)>,
     pub connection: Option<Connection>,
     connect_at: Option<Duration>,
@@ -100,6 +102,7 @@ impl World {
             disk: Disk::new(self.rng.next()),
             network,
             chosen,
+            lists_for: None,
             incidents: VecDeque::new(),
             connection: None,
             connect_at,
@@ -161,7 +164,7 @@ impl Peer {
         self.moved_at = now;
         self.connection.insert(Connection {
             sender: Sender::new(share, &self.network, binding, rng, now),
-            receiver: Receiver::new(share, binding, self.chosen, rng, now),
+            receiver: Receiver::new(share, binding, self.chosen, self.lists_for, rng, now),
             up: Pipe::new(self.network),
             down: Pipe::new(self.network),
         })

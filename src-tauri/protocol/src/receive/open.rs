@@ -163,11 +163,11 @@ impl Open {
             self.kept.push_back((first_entry, encoded));
             events.push_back(ReceiveEvent::Listed { entries });
             self.finish_check(events);
-        } else if self.kept.is_empty() {
+        } else if self.kept.is_empty() && index < self.pages_open_to() {
             self.unplanned.push_back((first_entry, entries.iter().map(Entry::size).collect()));
             events.push_back(ReceiveEvent::Page { first_entry, entries });
         } else {
-            // Behind those that were listed.
+            // Behind those that were listed, and allowed for the list's sake.
             self.kept.push_back((first_entry, encoded));
         }
         Ok(())
