@@ -8,11 +8,13 @@
 
 mod attacks;
 mod changes;
+mod chosen;
 mod cut;
 mod disk;
 mod ends;
 mod folders;
 mod garbage;
+mod inside;
 mod lab;
 mod large;
 mod links;
@@ -23,4 +25,5 @@ mod relay;
 mod restart;
 mod resume;
 mod schema;
+mod steered;
 mod tree;

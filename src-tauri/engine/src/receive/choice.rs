@@ -64,12 +64,12 @@ impl Wish {
         }
     }
 
-    /// All is seen: how much longer the slot is kept. `None` if nothing is to be chosen.
+    /// All is seen: how long the slot is kept from now on. `None` if nothing is to be chosen.
     pub(super) fn hold(&mut self) -> Option<Duration> {
         match self {
             Wish::Open { hold, until, .. } => {
-                let until = until.get_or_insert_with(|| Instant::now() + *hold);
-                Some(until.saturating_duration_since(Instant::now()))
+                *until = Some(Instant::now() + *hold);
+                Some(*hold)
             }
             Wish::List | Wish::Made(_) => None,
         }

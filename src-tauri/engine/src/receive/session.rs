@@ -162,6 +162,7 @@ impl Receiving {
     pub(super) async fn end(mut self, stop: Stop, tally: &mut Tally) -> Outcome {
         let outcome = match stop {
             Stop::Finished(mut summary) => {
+                self.current = None;
                 self.tell_progress(summary.durable).await;
                 let heard = self.say_done().await;
                 tally.complete(&mut summary);
@@ -349,7 +350,6 @@ impl Receiving {
                     }
                 }
                 SessionEvent::AllReceived => {
-                    self.current = None;
                     self.tell_progress(durable_now(writer.as_ref())).await;
                     if let Some(writer) = writer {
                         writer.order(Order::Finish { complete: true });
