@@ -11,6 +11,8 @@ pub const MAX_WANT_ITEMS: usize = 900;
 const MAX_CODE_LEN: usize = 64;
 
 /// One run of content that a receiver asks for.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(tag = "type", rename_all = "snake_case"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantItem {
     /// Every file with content among these entries, whole, in order.
@@ -33,6 +35,8 @@ pub enum WantItem {
 }
 
 /// Why the sender gives up on one entry.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(type = "'changed' | Unreadable"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryFailure {
     /// It is not what the manifest said any more: shorter, longer or changed.
@@ -52,6 +56,8 @@ impl EntryFailure {
 }
 
 /// From the receiver to the sender.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(tag = "type", rename_all = "snake_case"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverMessage {
     /// The sender may send manifest pages with numbers below this.
@@ -99,6 +105,8 @@ pub enum ReceiverMessage {
 }
 
 /// From the sender to the receiver.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(tag = "type", rename_all = "snake_case"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SenderMessage {
     /// A page of the manifest.
@@ -108,6 +116,7 @@ pub enum SenderMessage {
         /// The number of the page's first entry.
         first_entry: u32,
         /// As [`crate::manifest::decode_page`] reads it.
+        #[cfg_attr(test, ts(type = "Uint8Array"))]
         encoded: Bytes,
     },
     /// What the share holds, as far as it is walked.

@@ -83,6 +83,7 @@ pub fn build(kind: Kind, body: &[u8]) -> Bytes {
 }
 
 /// What stands before every chunk in the record stream, and is authenticated with it.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordHeader {
     /// The number of the entry in the manifest.

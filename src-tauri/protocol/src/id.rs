@@ -56,6 +56,7 @@ macro_rules! text_form {
 macro_rules! public_id {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
+        #[cfg_attr(test, derive(ts_rs::TS))]
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub [u8; $len]);
         text_form!($name, $len);
@@ -75,6 +76,7 @@ macro_rules! public_id {
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident, $len:literal) => {
         $(#[$doc])*
+        #[cfg_attr(test, derive(ts_rs::TS))]
         #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
         pub struct $name(pub [u8; $len]);
         text_form!($name, $len);

@@ -5,6 +5,7 @@
 //! random bytes are arguments, so a whole transfer can run inside one seeded test.
 //! `docs/protocol.md` describes the same in words, well enough to write another client.
 
+mod bindings;
 pub mod control;
 pub mod crypto;
 pub mod error;

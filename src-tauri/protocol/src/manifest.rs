@@ -34,6 +34,7 @@ pub enum ManifestError {
 }
 
 /// When a file was last changed: seconds and nanoseconds since 1970-01-01 UTC.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Mtime {
     /// Whole seconds; negative before 1970.
@@ -43,6 +44,8 @@ pub struct Mtime {
 }
 
 /// Why the sender lists an entry that it can't send.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename_all = "snake_case"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unreadable {
     /// The system does not let the sender read it.
@@ -89,6 +92,8 @@ impl Unreadable {
 }
 
 /// What an entry is.
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(tag = "type", rename_all = "snake_case"))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum EntryKind {
     /// A regular file.
@@ -106,10 +111,11 @@ pub enum EntryKind {
         target: String,
     },
     /// Listed, but not sent.
-    Unreadable(Unreadable),
+    Unreadable(#[cfg_attr(test, ts(type = "{ reason: Unreadable }"))] Unreadable),
 }
 
 /// One file, directory or symlink of a share.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Where it is within the share.
@@ -263,6 +269,7 @@ fn decode_entry(reader: &mut Reader<'_>, last: &str) -> Result<Entry, ManifestEr
 }
 
 /// What the sender knows of the whole share so far; grows while the tree is walked.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Full pages that can be asked for.

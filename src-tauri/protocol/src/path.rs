@@ -33,6 +33,7 @@ pub enum PathError {
 ///
 /// What a platform can't hold (reserved words, trailing dots, long names) is still allowed here;
 /// [`crate::name`] says how the receiver writes it.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelPath(String);
 

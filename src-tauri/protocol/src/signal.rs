@@ -20,6 +20,7 @@ pub const DEFAULT_SLOTS: u16 = 20;
 
 /// `POST /api/shares`: opens a share, or opens it again after either side lost it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreateShare {
@@ -47,6 +48,7 @@ pub struct CreateShare {
 
 /// The answer to [`CreateShare`].
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareCreated {
     /// The share's id.
@@ -58,6 +60,7 @@ pub struct ShareCreated {
 
 /// `POST /api/shares/{id}/receivers`: takes a place in line.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JoinShare {
@@ -76,6 +79,7 @@ pub struct JoinShare {
 
 /// The answer to [`JoinShare`].
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareJoined {
     /// Names the receiver to the server from now on, on its WebSocket too.
@@ -91,6 +95,7 @@ pub struct ShareJoined {
 
 /// A receiver's place, as HTTP and the event stream tell it.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// Says which way to hear news: a WebSocket for `active`, a long poll for `near`, an event stream for `far`.
@@ -127,6 +132,7 @@ impl Place {
 
 /// A STUN or TURN server, in the shape that browsers take (W3C WebRTC, `RTCIceServer`).
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// Addresses, such as `stun:host:3478` or `turn:host:3478` (RFC 7064, RFC 7065).
@@ -148,6 +154,7 @@ impl std::fmt::Debug for IceServer {
 
 /// The answer to `GET /api/shares/{id}/ice`.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServers {
     /// Servers that help to find a path.
@@ -159,6 +166,8 @@ pub struct IceServers {
 
 /// The answer to `GET /api/shares/{id}/summary`, and what a sender says when it changes.
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[cfg_attr(test, ts(rename = "SealedSummary"))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
     /// What the share holds, sealed for those who hold the link; at most [`MAX_SUMMARY_LEN`] characters.
@@ -168,6 +177,7 @@ pub struct Summary {
 
 /// The body of every HTTP error, and of [`ServerMessage::Error`].
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What went wrong.
@@ -184,6 +194,7 @@ impl ErrorBody {
 }
 
 /// One step in bringing two peers together; the server relays it unread.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Signal {
@@ -235,6 +246,7 @@ impl Signal {
 }
 
 /// What a peer says on its WebSocket.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ClientMessage {
@@ -273,6 +285,7 @@ pub enum ClientMessage {
 }
 
 /// What the server says on a WebSocket.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerMessage {

@@ -17,6 +17,7 @@ pub const SEALED_LEN: usize = NONCE_LEN + PLAIN_LEN + TAG_LEN;
 pub const TEXT_LEN: usize = SEALED_LEN.div_ceil(3) * 4;
 
 /// What a share holds, in short. It is shown and nothing else: what is received is checked against the manifest.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
     /// The share's display name; cut to 255 bytes when it is sealed.

@@ -48,6 +48,7 @@ pub struct ReceiveConfig {
 }
 
 /// Content that is wanted of one file.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
     /// The file's number in the manifest.

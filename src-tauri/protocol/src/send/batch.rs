@@ -6,6 +6,7 @@ use crate::frame::{Kind, RecordHeader};
 use bytes::{Bytes, BytesMut};
 
 /// One chunk to be read from the source.
+#[cfg_attr(test, derive(ts_rs::TS))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// The file's number in the manifest.
