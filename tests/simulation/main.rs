@@ -16,7 +16,9 @@ mod rng;
 mod room;
 mod sender;
 mod share;
+mod signaling;
 mod stalls;
+mod transcripts;
 mod vectors;
 mod world;
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// The file of this name must hold `made`, or is written if the environment says so.
 #[track_caller]
-fn check(name: &str, made: &Value) {
+pub fn check(name: &str, made: &Value) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(name);
     if std::env::var_os("SLUICE_WRITE_VECTORS").is_some() {
         std::fs::write(&path, format!("{made:#}\n")).unwrap();
@@ -31,12 +31,12 @@ fn check(name: &str, made: &Value) {
     assert!(kept == *made, "{name} is not what this code makes; it makes {made:#}");
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Bytes that count up from `first`.
-fn counting<const N: usize>(first: u8) -> [u8; N] {
+pub fn counting<const N: usize>(first: u8) -> [u8; N] {
     std::array::from_fn(|at| first.wrapping_add(at as u8))
 }
 
@@ -77,6 +77,62 @@ fn ids_and_derivations() {
     );
 }
 
+/// Servers of all kinds, good and bad.
+const SERVERS: [&str; 52] = [
+    "https://example.org",
+    "HTTPS://Example.ORG:08443/",
+    "https://[::1]",
+    "https://[::ffff:192.168.1.7]:1",
+    "http://[::ffff:10.0.0.1]",
+    "http://[::ffff:8.8.8.8]",
+    "http://[fe80::1]",
+    "http://[fec0::1]",
+    "http://[fd00::]",
+    "https://[1:2:3:4:5:6:7:8]",
+    "https://[1:2:3:4:5:6:1.2.3.4]",
+    "https://[1:2::3::4]",
+    "https://[1:2:3:4:5:6:7::]",
+    "https://[1:2:3:4:5:6:7:8::]",
+    "https://[::1.2.3.4:1]",
+    "https://[12345::]",
+    "https://[fe80::1%eth0]",
+    "https://[]",
+    "https://[::1",
+    "https://[::1]x",
+    "https://[::1]:",
+    "http://127.8.9.1",
+    "http://127.1",
+    "http://10.0.0.256",
+    "http://010.0.0.1",
+    "http://100.64.0.1",
+    "http://100.128.0.1",
+    "http://172.31.0.1",
+    "http://172.32.0.1",
+    "http://169.254.1.1",
+    "http://1.1.1.1",
+    "http://a.localhost",
+    "http://localhost.",
+    "http://x.local",
+    "http://local",
+    "https://-a.org",
+    "https://a-.org",
+    "https://a..org",
+    "https://a.1",
+    "https://1a",
+    "https://a_b",
+    "https://\u{212a}.org",
+    "https://a.org:65535",
+    "https://a.org:65536",
+    "https://a.org:+1",
+    "https://a.org:",
+    "https://a.org//",
+    "https://a.org/x",
+    "https://",
+    "sluice://a.org",
+    "ws://a.org",
+    "",
+];
+
 #[test]
 fn links() {
     let share = ShareId(counting(0x10));
@@ -100,6 +156,12 @@ fn links() {
     let invalid = |text: String| {
         let code = Link::parse(&text).unwrap_err().code();
         json!({ "text": text, "code": code.as_str() })
+    };
+    let server = |text: &str| match ServerUrl::parse(text) {
+        Ok(server) => json!({
+            "text": text, "http": server.http("/x"), "code": null, "loopback": server.is_loopback(),
+        }),
+        Err(error) => json!({ "text": text, "http": null, "code": error.code().as_str(), "loopback": false }),
     };
     check(
         "link.json",
@@ -127,7 +189,23 @@ fn links() {
                 // The fragment of version 2, of the same length and with whatever sum.
                 invalid(good.replace("#AQ", "#Ag")),
                 invalid(format!("{good}{}", "x".repeat(512))),
+                // The same, so that its length counts first; and the checks in their order.
+                invalid(format!("{}{}", good.replace("#AQ", "#Ag"), "A".repeat(512))),
+                invalid(good.replace("https", "http").replace("/s/", "/x/")),
+                invalid(good.replace("https", "http").replace("#AQ", "#Ag")),
+                // A flag without a meaning, a share id of another length, one whose last bits are not zero.
+                invalid(good.replace("#AQB", "#AQR")),
+                invalid(good.replace("/s/E", "/s/")),
+                invalid(good.replace("Hw#", "Hx#")),
+                invalid(good.replace("https:", "https:/")),
+                invalid(good.replace("/s/", "/s//")),
+                invalid(good.replace('#', "/#")),
+                invalid(good.replace('#', "?x#")),
+                invalid(format!("{good}#")),
+                invalid(format!("{good}=")),
+                invalid(good.replace("https://", "sluice://").replace("/s/", "/p/")),
             ],
+            "servers": SERVERS.map(server).to_vec(),
         }),
     );
 }
@@ -330,6 +408,13 @@ fn manifest_pages() {
     ];
     let page = builder.take();
     assert_eq!(decode_page(&page), Ok(entries));
+    // All but the last, whose time no clock shows: some languages can't hold it as a number.
+    let ordinary =
+        decode_page(&page).unwrap().iter().take(4).fold(PageBuilder::new(), |mut builder, entry| {
+            assert!(builder.push(entry));
+            builder
+        });
+    let ordinary = json!({ "entries": described[..4], "page": hex(&{ ordinary }.take()) });
     let invalid = |bytes: &[u8]| {
         assert!(decode_page(bytes).is_err());
         hex(bytes)
@@ -339,6 +424,7 @@ fn manifest_pages() {
         &json!({
             "entries": described,
             "page": hex(&page),
+            "ordinary": ordinary,
             "empty_page": hex(&PageBuilder::new().take()),
             "invalid": [
                 invalid(&[]),
