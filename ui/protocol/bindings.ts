@@ -30,6 +30,7 @@ export const SENTENCES = {
   server_full: "The server is full; try again later.",
   rate_limited: "Too many requests came from here; try again in a while.",
   store_unavailable: "The server can't reach its store right now; running transfers go on.",
+  server_stopping: "The server is about to stop; running transfers go on.",
   relay_refused: "The relay server does not accept the credentials, which may have expired.",
   request_invalid: "The server does not understand this request.",
   share_taken: "This share is already open somewhere else.",
@@ -620,7 +621,7 @@ peer?: PeerId | null,
 signal: Signal, } | { "type": "sender_away" } | { "type": "sender_back" } | { "type": "ended", 
 /**
  * [`Code::ShareEnded`]; [`Code::SenderGone`] when the sender was away for too long; to a receiver
- * that the sender let go, [`Code::NotAuthorised`].
+ * that the sender let go, [`Code::LetGo`].
  */
 code: Code, } | { "type": "error" } & ErrorBody;
 
