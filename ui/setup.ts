@@ -25,6 +25,10 @@ class Observer {
 }
 
 beforeAll(() => {
+  // The protocol is tested without a page.
+  if (typeof window === 'undefined') {
+    return;
+  }
   Object.defineProperty(HTMLElement.prototype, 'clientHeight', {
     configurable: true,
     value: HEIGHT,
