@@ -316,7 +316,7 @@ pub enum ServerMessage {
     /// The socket closes behind this.
     Ended {
         /// [`Code::ShareEnded`]; [`Code::SenderGone`] when the sender was away for too long; to a receiver
-        /// that the sender let go, [`Code::NotAuthorised`].
+        /// that the sender let go, [`Code::LetGo`].
         code: Code,
     },
     /// Something was refused; the socket closes behind this.

@@ -96,11 +96,11 @@ async fn three_slots_serve_five_receivers_in_order() {
     sender.news(&joined(4)).await;
 
     sender.say(&ClientMessage::Dismiss { peer: peer(1) }).await;
-    receivers[0].ended(Code::NotAuthorised).await;
+    receivers[0].ended(Code::LetGo).await;
     sender.news(&left(1)).await;
     let _fifth = server.admitted(share, &fifth).await;
     sender.news(&joined(5)).await;
-    server.try_join(share, 1, JoinKey([5; 32])).await.refused(403, Code::NotAuthorised);
+    server.try_join(share, 1, JoinKey([5; 32])).await.refused(403, Code::LetGo);
     server.stop().await;
 }
 

@@ -185,7 +185,7 @@ impl Book {
                 let lapsed = before.receivers[&peer].stage.until() <= now;
                 let wanted = match command {
                     Command::Leave { .. } => code.is_none(),
-                    Command::Dismiss { .. } => code == Some(Code::NotAuthorised),
+                    Command::Dismiss { .. } => code == Some(Code::LetGo),
                     _ => code.is_none() && *command == Command::Tick && lapsed,
                 };
                 assert!(wanted, "{command:?} took a place");

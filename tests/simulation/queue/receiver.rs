@@ -146,7 +146,7 @@ impl Receiver {
                 self.listen(at);
                 self.place(standing, at);
             }
-            (Phase::Joining, Err(Code::NotAuthorised)) => self.end(End::Dismissed, at),
+            (Phase::Joining, Err(Code::LetGo)) => self.end(End::Dismissed, at),
             (Phase::Joining, Err(_)) => {
                 let pause = at.rng.millis(1000..4000);
                 self.sleep(pause, at);

@@ -148,16 +148,21 @@ impl Course {
                 self.not_before = now + spread(TOO_EARLY, jitter);
                 return false;
             }
-            // The proof itself is refused: the link is not good here, or the sender let this receiver go.
+            // The proof itself is refused: the link is not good here.
             (Code::NotAuthorised, Step::Join) => self.over = Some(code),
             // The ticket is too old, or its place is lost.
             (Code::NotAuthorised, _) => {
                 self.handle_failure(code, None, now, jitter);
                 return false;
             }
-            (Code::VersionUnsupported | Code::RequestInvalid | Code::ShareEnded | Code::ShareTaken, _) => {
-                self.over = Some(code);
-            }
+            (
+                Code::VersionUnsupported
+                | Code::RequestInvalid
+                | Code::ShareEnded
+                | Code::ShareTaken
+                | Code::LetGo,
+                _,
+            ) => self.over = Some(code),
             _ => self.handle_failure(code, retry_after, now, jitter),
         }
         self.over.is_none() && now >= self.quiet_until

@@ -369,3 +369,38 @@ async fn servers_for_a_path_are_asked_for_once_in_half_their_time() {
     script.request("GET", "/ice").await.answer(500, &Value::Null).await;
     assert!(asking.await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn other_slots_are_asked_for_beside_the_socket_until_they_are_granted() {
+    let mut script = Script::new().await;
+    let owner_key = OwnerKey([5; 32]);
+    let join_hash = sluice_protocol::crypto::join_key(&LinkSecret([3; 16]), SHARE).hash();
+    let share = owner_key.share_id();
+    let create =
+        CreateShare { version: 1, owner_key, join_hash, slots: 2, summary: None, active: Vec::new() };
+    let standing =
+        watch::Sender::new(Standing { slots: 2, summary: Some("sealed".into()), active: Vec::new() });
+    let mut signaling = Signaling::own(script.url(), create, standing.subscribe()).unwrap();
+    let opened = |token: &str| json!({"share": share, "token": token});
+    script.request("POST", "/api/shares").await.answer(201, &opened("token 1")).await;
+    let mut socket = script.socket().await;
+    socket.hear().await;
+    assert!(matches!(next(&mut signaling).await, SignalingEvent::Up));
+    // What a dial passes over is not asked for, and a refusal is no trouble.
+    for slots in [3, 4, 9] {
+        standing.send_modify(|standing| standing.slots = slots);
+    }
+    let request = script.request("POST", "/api/shares").await;
+    assert_eq!((&request.body["slots"], &request.body["summary"]), (&json!(9), &Value::Null));
+    let refusal = json!({"code": "rate_limited", "message": ""});
+    request.answer_with(429, "Retry-After: 1\r\n", &refusal).await;
+    let request = script.request("POST", "/api/shares").await;
+    assert_eq!(request.body["slots"], 9);
+    request.answer(201, &opened("token 2")).await;
+    // The socket stands all the while.
+    standing.send_modify(|standing| standing.summary = Some("sealed again".into()));
+    assert_eq!(socket.hear().await, json!({"type": "summary", "summary": "sealed again"}));
+    socket.say(&json!({"type": "waiting", "count": 3})).await;
+    let event = next(&mut signaling).await;
+    assert!(matches!(event, SignalingEvent::Message(ServerMessage::Waiting { count: 3 })), "{event:?}");
+}

@@ -76,8 +76,8 @@ impl Queue {
     /// Carries out one command. `Some` place for [`Command::Join`], [`Command::Seen`] and [`Command::Claim`].
     ///
     /// # Errors
-    /// [`Code::ShareEnded`] when the share is over; [`Code::NotAuthorised`] for a wrong proof, for one that was
-    /// let go, and for one without a place; [`Code::ShareFull`] when no more receivers fit in;
+    /// [`Code::ShareEnded`] when the share is over; [`Code::NotAuthorised`] for a wrong proof and for one
+    /// without a place; [`Code::LetGo`] for one that was let go and joins again; [`Code::ShareFull`] when no more receivers fit in;
     /// [`Code::NotYourTurn`] for a claim without a slot. Nothing has changed then, but that a claim is a sign of
     /// life as well.
     pub fn handle(&mut self, command: &Command, now: Duration) -> Result<Option<Standing>, Code> {
@@ -112,7 +112,7 @@ impl Queue {
             }
             Command::Leave { peer } => self.remove(*peer, None),
             Command::Dismiss { peer } => {
-                self.remove(*peer, Some(Code::NotAuthorised));
+                self.remove(*peer, Some(Code::LetGo));
                 if !self.is_full() {
                     self.dismissed.insert(*peer);
                 }
@@ -201,8 +201,11 @@ impl Queue {
         arrival: Option<u64>,
         now: Duration,
     ) -> Result<(), Code> {
-        if self.join_hash != *proof || self.dismissed.contains(&peer) {
+        if self.join_hash != *proof {
             return Err(Code::NotAuthorised);
+        }
+        if self.dismissed.contains(&peer) {
+            return Err(Code::LetGo);
         }
         let until = now + self.rules.grace;
         match self.receivers.get(&peer).map(|receiver| receiver.stage) {

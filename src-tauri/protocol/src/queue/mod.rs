@@ -231,7 +231,7 @@ pub enum Event {
     Gone {
         /// Who.
         peer: PeerId,
-        /// [`Code::NotAuthorised`] if the sender let it go; `None` if it left or was not heard of for too long.
+        /// [`Code::LetGo`] if the sender let it go; `None` if it left or was not heard of for too long.
         code: Option<Code>,
     },
     /// To the sender: this receiver is in a slot.

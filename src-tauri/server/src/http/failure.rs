@@ -41,7 +41,7 @@ impl From<Code> for Failure {
     fn from(code: Code) -> Self {
         let status = match code {
             Code::ShareNotFound | Code::ShareEnded | Code::SenderGone => StatusCode::NOT_FOUND,
-            Code::NotAuthorised => StatusCode::FORBIDDEN,
+            Code::NotAuthorised | Code::LetGo => StatusCode::FORBIDDEN,
             Code::NotYourTurn => StatusCode::CONFLICT,
             Code::ShareFull | Code::ServerFull | Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Code::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,

@@ -142,7 +142,7 @@ refusals! {
     }
     /// To one that was let go, or has no place.
     OfPeer {
-        "403" "No place here, a wrong proof, or the sender let this receiver go (not_authorised)."
+        "403" "No place here or a wrong proof (not_authorised), or the sender let this receiver go (let_go)."
     }
     /// Of a share.
     OfShare {

@@ -96,7 +96,7 @@ async fn check_journey(redis: &Redis) {
     again.expect(&opened(&[2], 1)).await;
     sender.closed(4001).await;
     again.say(&ClientMessage::Dismiss { peer: peer(2) }).await;
-    receiver.ended(Code::NotAuthorised).await;
+    receiver.ended(Code::LetGo).await;
     again.news(&left(2)).await;
     again.say(&ClientMessage::End).await;
     again.ended(Code::ShareEnded).await;

@@ -67,7 +67,7 @@ async fn journey(server: Running) -> Vec<String> {
     server.get(&format!("/s/{share}/a-bad-path")).await;
     server.raw(b"a-bad-request\r\n\r\n").await;
     sender.say(&ClientMessage::Dismiss { peer: peer(2) }).await;
-    stream.ended(Code::NotAuthorised).await;
+    stream.ended(Code::LetGo).await;
     sender.say(&ClientMessage::End).await;
     while !matches!(sender.hear().await, ServerMessage::Ended { .. }) {}
     sender.closed(1000).await;

@@ -232,7 +232,7 @@ async fn a_stream_ends_for_one_that_is_let_go() {
     let mut stream = server.stream(share, &ticket, None).await;
     stream.place().await;
     sender.say(&ClientMessage::Dismiss { peer: peer(2) }).await;
-    stream.ended(Code::NotAuthorised).await;
+    stream.ended(Code::LetGo).await;
     let path = format!("/api/shares/{share}/events");
     server.ask("GET", &path, &ticket).await.refused(403, Code::NotAuthorised);
     server.stop().await;

@@ -81,6 +81,15 @@ fn a_lost_place_is_asked_for_again_and_a_refused_proof_is_not() {
 }
 
 #[test]
+fn one_that_is_let_go_does_not_come_back() {
+    for step in [Step::Join, Step::Claim, poll(&place(Tier::Near, 1)), Step::Listen { last: "Far9".into() }] {
+        let mut course = at(&place(Tier::Near, 1));
+        assert!(!course.handle_failed(&step, Code::LetGo, None, MS, 0.5));
+        assert_eq!(course.poll_step(MS), Step::Over(Code::LetGo));
+    }
+}
+
+#[test]
 fn a_share_that_is_not_there_yet_is_joined_when_it_is() {
     let mut course = at(&place(Tier::Near, 1));
     let mut now = MS;

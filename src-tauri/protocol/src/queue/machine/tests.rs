@@ -197,9 +197,9 @@ fn who_is_let_go_stays_out_and_who_has_no_proof_never_gets_in() {
     queue.handle(&Command::Claim { peer: peer(1) }, START).unwrap();
     events(&mut queue);
     queue.handle(&Command::Dismiss { peer: peer(1) }, at(1)).unwrap();
-    let gone = Event::Gone { peer: peer(1), code: Some(Code::NotAuthorised) };
+    let gone = Event::Gone { peer: peer(1), code: Some(Code::LetGo) };
     assert_eq!(events(&mut queue), [Event::Left { peer: peer(1) }, gone]);
-    assert_eq!(queue.handle(&join(1), at(2)), Err(Code::NotAuthorised));
+    assert_eq!(queue.handle(&join(1), at(2)), Err(Code::LetGo));
     let forged = Command::Join { peer: peer(2), proof: JoinHash([0; 32]), arrival: None };
     assert_eq!(queue.handle(&forged, at(2)), Err(Code::NotAuthorised));
     assert_eq!(queue.handle(&Command::Seen { peer: peer(2) }, at(2)), Err(Code::NotAuthorised));

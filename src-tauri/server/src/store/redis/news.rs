@@ -50,7 +50,7 @@ fn notice(rest: &mut &[u8], local: &impl Fn(u64) -> Duration) -> Option<Notice> 
         b'G' => {
             let peer = peer(rest)?;
             let code = match take(rest, 1)?[0] {
-                b'd' => Some(Code::NotAuthorised),
+                b'd' => Some(Code::LetGo),
                 b'-' => None,
                 _ => return None,
             };
@@ -162,7 +162,7 @@ mod tests {
         let read = Message::parse(&bytes, Duration::from_micros).unwrap();
         let expected = [
             Event::Promoted { peer, until: Duration::from_millis(1) },
-            Event::Gone { peer, code: Some(Code::NotAuthorised) },
+            Event::Gone { peer, code: Some(Code::LetGo) },
             Event::Waiting { count: 3 },
         ];
         assert_eq!(read.notices, expected.map(Notice::Queue));

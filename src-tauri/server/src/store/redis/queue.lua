@@ -278,7 +278,7 @@ local function join(peer, proof, arrival)
     end
     local text = redis.call('HGET', PROGRESS, peer)
     if text == 'dismissed' then
-        return 'not_authorised'
+        return 'let_go'
     end
     local receiver = parse(text)
     local moment = now + rules.grace
