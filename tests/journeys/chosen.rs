@@ -1,9 +1,10 @@
 //! A share is looked at before anything of it is received, and then only what was ticked comes.
 
-use crate::inside::{Download, Events, choice, share};
+use crate::inside::{Download, Events, choice, share, share_as};
 use crate::lab::{Lab, Server};
 use crate::tree;
 use sluice_engine::event::{ReceiveEvent, ShareEvent};
+use sluice_engine::identity::Identity;
 use sluice_engine::share::Share;
 use sluice_protocol::error::Code;
 use std::fs;
@@ -175,4 +176,28 @@ async fn who_never_chooses_holds_nothing() {
     let out = offered.lab.path("out");
     Download::start(offered.share.link(), &out).end().await.0.unwrap();
     tree::arrived(&offered.folder, &out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_that_starts_again_while_somebody_chooses_loses_no_choice() {
+    let Offered { lab, _server: server, folder, share, .. } = Offered::start(1, None).await;
+    drop(share);
+    let identity = Identity::random().unwrap();
+    let (first, _) = share_as(&identity, &server, &folder, 1, None).await;
+    let (mut download, choose) = Download::open(first.link(), None);
+    choosing(&mut download).await;
+    first.leave().await;
+    let away = |event: &ReceiveEvent| matches!(event, ReceiveEvent::SenderAway).then_some(());
+    download.events.wait("word of it", away).await;
+    let (share, events) = share_as(&identity, &server, &folder, 1, None).await;
+    let back = |event: &ReceiveEvent| matches!(event, ReceiveEvent::SenderBack).then_some(());
+    download.events.wait("word of it", back).await;
+    let out = lab.path("out");
+    choose.send(choice(&out, &FLIPS)).unwrap();
+    let (result, events_of_download) = download.end().await;
+    result.unwrap();
+    Offered { lab, _server: server, folder, share, events }.arrived(&out);
+    // What it saw is not told again, and that the connection was lost meanwhile is not its person's trouble.
+    assert_eq!(count(&events_of_download, is_entry), 10);
+    assert_eq!(count(&events_of_download, |event| matches!(event, ReceiveEvent::Retrying { .. })), 0);
 }

@@ -75,6 +75,17 @@ pub async fn share(
     slots: u16,
     limit: Option<u64>,
 ) -> (Share, Events<ShareEvent>) {
+    share_as(&Identity::random().unwrap(), server, path, slots, limit).await
+}
+
+/// The same with an identity, which makes the link.
+pub async fn share_as(
+    identity: &Identity,
+    server: &Server,
+    path: &Path,
+    slots: u16,
+    limit: Option<u64>,
+) -> (Share, Events<ShareEvent>) {
     let options = ShareOptions {
         paths: vec![path.to_owned()],
         server: ServerUrl::parse(&server.url).unwrap(),
@@ -85,7 +96,7 @@ pub async fn share(
         rtc: rtc(),
     };
     let (sender, events) = mpsc::channel(256);
-    let share = Share::start(options, &Identity::random().unwrap(), sender).await.unwrap();
+    let share = Share::start(options, identity, sender).await.unwrap();
     (share, Events::new(events))
 }
 
