@@ -1,9 +1,8 @@
 //! `sluice`, the command line: shares, receives and serves. `docs/cli.md` is its contract.
 
 mod args;
-mod embedded;
 mod exit;
-mod host;
+mod failures;
 mod log;
 mod password;
 mod print;

@@ -1,10 +1,10 @@
 //! `sluice receive`: a download, or a look at what is offered.
 
 use crate::args::ReceiveArgs;
-use crate::embedded::link_failed;
+use crate::failures::link_failed;
 use crate::print::receive::View;
 use crate::print::{self, Style};
-use crate::{host, password, signals};
+use crate::{password, signals};
 use sluice_engine::config::ReceiveOptions;
 use sluice_engine::disk::{Outcome, Report, Skip, Summary};
 use sluice_engine::error::EngineError;
@@ -14,6 +14,7 @@ use sluice_engine::rtc::{RtcConfig, default_bind};
 use sluice_protocol::error::Code;
 use sluice_protocol::link::Link;
 use sluice_protocol::manifest::Unreadable;
+use sluice_server::host;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

@@ -1,7 +1,7 @@
 //! `sluice send`: a share until interrupted, or until enough receivers are done.
 
-use crate::args::SendArgs;
-use crate::embedded::{Embedded, link_failed};
+use crate::args::{DEFAULT_PORT, SendArgs};
+use crate::failures::{embedded_failed, link_failed};
 use crate::print::send::View;
 use crate::print::{self, Style};
 use crate::{password, signals};
@@ -15,6 +15,7 @@ use sluice_engine::share::Share;
 use sluice_protocol::error::Code;
 use sluice_protocol::id::PeerId;
 use sluice_protocol::link::ServerUrl;
+use sluice_server::embedded::{Embedded, Narrowed, candidates};
 use std::collections::HashSet;
 use std::future::pending;
 use std::time::Instant;
@@ -144,10 +145,14 @@ impl Send {
 
     async fn start_server(&self, identity: &mut OpenIdentity, view: &View) -> Result<Embedded, EngineError> {
         let last_port = identity.identity().port;
-        let embedded = Embedded::start(self.args.listen, last_port).await?;
+        let places = match self.args.listen {
+            Some(listen) => vec![listen],
+            None => candidates(DEFAULT_PORT, last_port),
+        };
+        let embedded = Embedded::start(&places).await.map_err(embedded_failed)?;
         let port = embedded.address.port();
-        if let Some(note) = &embedded.note {
-            view.say(note);
+        if let Some(narrowed) = embedded.narrowed {
+            view.say(&words_of(narrowed));
         }
         if self.args.listen.is_none() {
             if let Some(last) = last_port.filter(|&last| last != port) {
@@ -179,6 +184,18 @@ impl Send {
     }
 }
 
+fn words_of(narrowed: Narrowed) -> String {
+    match narrowed {
+        Narrowed::NoNetwork => {
+            "This computer is in no network: the link works on this computer only.".to_owned()
+        }
+        Narrowed::PublicAddress(address) => format!(
+            "This computer's address, {address}, is public, where plain HTTP is refused: the link works on this \
+             computer only. For others, name a server with --server."
+        ),
+    }
+}
+
 fn forget(identity: OpenIdentity) {
     if let Err(error) = identity.forget() {
         print::note(&format!("The share's keys could not be removed ({error})."));
@@ -199,7 +216,7 @@ async fn follow(
     loop {
         let server_failed = async {
             match &mut embedded {
-                Some(embedded) => embedded.failed().await,
+                Some(embedded) => embedded_failed(embedded.failed().await),
                 None => pending().await,
             }
         };

@@ -6,12 +6,12 @@ mod settings;
 pub use plan::{Environment, Plan};
 pub use settings::Settings;
 
-use crate::embedded::server_failed;
-use crate::{host, print, signals};
+use crate::failures::server_failed;
+use crate::{print, signals};
 use plan::Summary;
 use serde::Serialize;
 use sluice_engine::error::EngineError;
-use sluice_server::Server;
+use sluice_server::{Server, host};
 use std::net::SocketAddr;
 
 /// A setting that can't be used.

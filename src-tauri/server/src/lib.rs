@@ -7,6 +7,8 @@
 mod clock;
 mod config;
 mod connection;
+pub mod embedded;
+pub mod host;
 mod http;
 mod hub;
 mod ice;
