@@ -1,14 +1,87 @@
-//! The desktop shell: one window that draws the page under `ui/app`.
+//! The desktop shell: one window that draws the page under `ui/app`, and all that goes on behind it.
+//!
+//! `state` keeps everything and knows no window; `shares` and `downloads` drive the engine; `model` folds what that
+//! tells into what is shown, as `api` says it. `commands` answers the window; `surface` is the window from outside,
+//! the tray and the notifications; `start` puts all of it together.
 
 pub mod api;
+mod awake;
+mod check;
+mod clipboard;
+mod commands;
+mod dialogs;
+mod downloads;
+mod history;
+mod hosting;
+mod keeping;
+mod kept;
+#[cfg(test)]
+mod lab;
+mod links;
+mod model;
+mod notify;
+mod places;
+mod qr;
+mod settings;
+mod shares;
+mod start;
+mod state;
+mod store;
+mod surface;
+mod texts;
+mod tray;
+mod window;
 
-/// Opens the window and returns when it has been closed.
+use surface::Surface;
+use tauri::Manager;
+
+/// Why there is no window.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No display is there to draw on.
+    #[error("there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set)")]
+    NoDisplay,
+    /// The system's webview, or what the shell keeps, is not to be had.
+    #[error(transparent)]
+    System(#[from] tauri::Error),
+}
+
+/// Opens the window and returns when the app has ended.
 ///
 /// # Errors
-///
 /// When the system has no display or no webview to draw with.
-pub fn run() -> tauri::Result<()> {
-    tauri::Builder::default().run(context())
+pub fn run() -> Result<(), StartError> {
+    if !has_display() {
+        return Err(StartError::NoDisplay);
+    }
+    let app = tauri::Builder::default()
+        .plugin(tauri_plugin_deep_link::init())
+        .plugin(tauri_plugin_autostart::Builder::new().args(start::AT_LOGIN).build())
+        .invoke_handler(commands::handler())
+        .on_window_event(|window, event| {
+            if let Some(surface) = window.try_state::<Surface>() {
+                surface.handle_window(event);
+            }
+        })
+        .setup(start::setup)
+        .build(context())?;
+    app.run(|app, event| {
+        if let Some(surface) = app.try_state::<Surface>() {
+            surface.handle_run(&event);
+        }
+    });
+    Ok(())
+}
+
+#[cfg(all(unix, not(target_os = "macos")))]
+fn has_display() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    set("DISPLAY") || set("WAYLAND_DISPLAY")
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn has_display() -> bool {
+    true
 }
 
 /// What `tauri.conf.json`, the icons, the capabilities and the built page became at build time.
@@ -41,8 +114,13 @@ mod tests {
 
         let policy = context.config().app.security.csp.clone().unwrap().to_string();
         assert!(policy.contains("default-src 'none'"), "{policy}");
+        assert!(policy.contains("style-src 'self';") && policy.contains("script-src 'self';"), "{policy}");
+        // The way to the shell, under its two names; it leads to no network.
+        let way = "connect-src ipc: http://ipc.localhost;";
+        assert!(policy.contains(way), "{policy}");
+        let rest = policy.replace(way, "");
         for source in ["unsafe", "http", "*", "data:", "blob:"] {
-            assert!(!policy.contains(source), "{source} in {policy}");
+            assert!(!rest.contains(source), "{source} in {policy}");
         }
     }
 }

@@ -14,6 +14,7 @@ pub use settings::*;
 pub use share::*;
 
 use serde::{Deserialize, Serialize};
+use sluice_engine::error::EngineError;
 use sluice_protocol::error::Code;
 
 /// Everything there is, for a window that has just been opened.
@@ -141,6 +142,29 @@ pub struct Failure {
     pub code: Code,
     /// What the system said, for those who look closer.
     pub detail: Option<String>,
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Failure { code, detail: None }
+    }
+}
+
+impl Failure {
+    /// One with the words of whatever failed.
+    pub fn detailed(code: Code, detail: impl std::fmt::Display) -> Self {
+        Failure { code, detail: Some(detail.to_string()) }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Code(code) => code.into(),
+            EngineError::Detailed { code, detail } => Failure { code, detail: Some(detail) },
+            EngineError::Disk(error) => Failure::detailed(error.code(), error),
+        }
+    }
 }
 
 /// A QR code, as dark squares.

@@ -20,7 +20,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Where the relay is, if it is one's (§5.1: foundation, component, transport, priority, address, port, `typ`).
-    pub(super) fn relay_address(&self) -> Option<(String, u16)> {
+    pub(crate) fn relay_address(&self) -> Option<(String, u16)> {
         let mut parts = self.candidate.split_ascii_whitespace().skip(4);
         let (address, port) = (parts.next()?, parts.next()?.parse().ok()?);
         (parts.next() == Some("typ") && parts.next() == Some("relay")).then(|| (address.to_owned(), port))

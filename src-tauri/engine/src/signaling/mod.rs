@@ -155,7 +155,7 @@ struct Ends {
 }
 
 // reqwest and tungstenite both take the process' default provider.
-fn install_tls() {
+pub(crate) fn install_tls() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // An application around us may have installed one of its own; that is as good.
