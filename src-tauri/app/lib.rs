@@ -32,8 +32,9 @@ mod texts;
 mod tray;
 mod window;
 
+use std::panic::{self, AssertUnwindSafe};
 use surface::Surface;
-use tauri::Manager;
+use tauri::{App, Manager, Wry};
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum StartError {
     /// No display is there to draw on.
     #[error("there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set)")]
     NoDisplay,
+    /// The display can't be drawn on.
+    #[error("the display can't be opened; is DISPLAY or WAYLAND_DISPLAY that of somebody else?")]
+    Display,
     /// The system's webview, or what the shell keeps, is not to be had.
     #[error(transparent)]
     System(#[from] tauri::Error),
@@ -54,7 +58,7 @@ pub fn run() -> Result<(), StartError> {
     if !has_display() {
         return Err(StartError::NoDisplay);
     }
-    let app = tauri::Builder::default()
+    let builder = tauri::Builder::default()
         .plugin(tauri_plugin_deep_link::init())
         .plugin(tauri_plugin_autostart::Builder::new().args(start::AT_LOGIN).build())
         .invoke_handler(commands::handler())
@@ -63,14 +67,22 @@ pub fn run() -> Result<(), StartError> {
                 surface.handle_window(event);
             }
         })
-        .setup(start::setup)
-        .build(context())?;
-    app.run(|app, event| {
+        .setup(start::setup);
+    build(builder)?.run(|app, event| {
         if let Some(surface) = app.try_state::<Surface>() {
             surface.handle_run(&event);
         }
     });
     Ok(())
+}
+
+// The library beneath knows no error for a display that is not there: it panics, in words that are of no use here.
+fn build(builder: tauri::Builder<Wry>) -> Result<App, StartError> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let built = panic::catch_unwind(AssertUnwindSafe(|| builder.build(context())));
+    panic::set_hook(hook);
+    Ok(built.map_err(|_| StartError::Display)??)
 }
 
 #[cfg(all(unix, not(target_os = "macos")))]

@@ -49,9 +49,7 @@ pub fn setup(app: &mut App) -> Result<()> {
 fn be_the_only_one(app: &AppHandle) {
     for _ in 0..TRIES {
         let plugin = tauri_plugin_single_instance::init(|app, arguments, from| {
-            // Links come through the deep links' own event.
-            let mut asked = links::read(arguments.into_iter().skip(1), Path::new(&from));
-            asked.links.clear();
+            let asked = links::read(arguments.into_iter().skip(1), Path::new(&from));
             if let Some(surface) = app.try_state::<Surface>() {
                 surface.handle_asked(&asked);
             }
@@ -72,23 +70,25 @@ fn open_window(app: &AppHandle) -> Result<()> {
     Ok(())
 }
 
+// On macOS the bundle says which links are ours, and the system hands them over as events.
+#[cfg(target_os = "macos")]
 fn listen_for_links(app: &AppHandle) {
     let listening = app.clone();
     app.deep_link().on_open_url(move |event| {
-        let surface = listening.state::<Surface>();
         let links = event.urls().iter().map(|url| url.as_str().to_owned()).collect();
-        surface.handle_asked(&links::Asked { links, ..links::Asked::default() });
+        listening.state::<Surface>().handle_asked(&links::Asked { links, ..links::Asked::default() });
     });
-    // On macOS the bundle says so; elsewhere programs must be run for it, which may take a while.
-    #[cfg(not(target_os = "macos"))]
-    {
-        let registering = app.clone();
-        tauri::async_runtime::spawn_blocking(move || {
-            if let Err(error) = registering.deep_link().register_all() {
-                tracing::warn!(%error, "links that are clicked can't be opened here");
-            }
-        });
-    }
+}
+
+// Elsewhere they come as the arguments of a start. Programs must be run to say which are ours, which may take a while.
+#[cfg(not(target_os = "macos"))]
+fn listen_for_links(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn_blocking(move || {
+        if let Err(error) = app.deep_link().register_all() {
+            tracing::warn!(%error, "links that are clicked can't be opened here");
+        }
+    });
 }
 
 /// The arguments of a start with the person's session.

@@ -134,11 +134,7 @@ fn a_number_that_is_no_folders_or_no_entrys_changes_nothing() {
 #[test]
 fn a_million_entries_are_looked_at_within_a_millisecond() {
     let mut tree = Tree::default();
-    // One folder of half a million files, and half a million files in folders of fifty.
-    tree.push("wide", RowKind::Folder, 0);
-    for file in 0..500_000 {
-        tree.push(&format!("wide/{file:06}"), RowKind::File, 1);
-    }
+    // Half a million entries in folders of fifty, and one folder of half a million files.
     tree.push("deep", RowKind::Folder, 0);
     for folder in 0..10_000 {
         let folder = format!("deep/{folder:05}");
@@ -147,11 +143,16 @@ fn a_million_entries_are_looked_at_within_a_millisecond() {
             tree.push(&format!("{folder}/{file}"), RowKind::File, 1);
         }
     }
+    tree.push("wide", RowKind::Folder, 0);
+    for file in 0..500_000 {
+        tree.push(&format!("wide/{file:06}"), RowKind::File, 1);
+    }
     assert_eq!(tree.entries(), 1_000_002);
     for name in ["deep", "wide"] {
         tree.open(node(&tree, name), true);
     }
-    for row in [0, 1, 5_000, 9_999] {
+    // From below, as each that opens moves those beneath it.
+    for row in [9_999, 5_000, 1, 0] {
         let folder = tree.rows(1 + row, 1).rows[0].node;
         tree.open(folder, true);
     }
