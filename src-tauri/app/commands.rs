@@ -191,7 +191,7 @@ async fn choose_folder(
 ) -> Result<()> {
     let from = shell.folder_of(&id)?;
     let folder = dialogs::choose_destination(&window, &surface.texts(), &from).await;
-    folder.map_or(Ok(()), |folder| shell.set_folder(&id, folder))
+    folder.map_or(Ok(()), |folder| shell.set_folder(&id, &folder))
 }
 
 #[tauri::command]

@@ -11,7 +11,7 @@ use sluice_engine::disk::{Conflict, Selection};
 use sluice_engine::receive::Choice;
 use sluice_protocol::error::Code;
 use sluice_protocol::link::Link;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -265,14 +265,14 @@ impl Shell {
     ///
     /// # Errors
     /// [`Code::ShareNotFound`]; [`Code::RequestInvalid`] once it has begun.
-    pub fn set_folder(&self, id: &str, folder: PathBuf) -> Result<(), Failure> {
-        let free = free_space(&folder);
+    pub fn set_folder(&self, id: &str, folder: &Path) -> Result<(), Failure> {
+        let free = free_space(folder);
         self.change(|desk| {
             let download = desk.download(id)?;
             if download.kept.started {
                 return Err(Code::RequestInvalid.into());
             }
-            download.kept.folder = KeptPath::from(folder.as_path());
+            download.kept.folder = KeptPath::from(folder);
             download.model.set_folder(folder.display().to_string(), free);
             desk.unkept.downloads = true;
             Ok(())

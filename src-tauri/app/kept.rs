@@ -1,4 +1,5 @@
-//! What is kept of shares and downloads, so that they come back after a restart.
+//! What is kept of shares and downloads, so that they come back after a restart. It has secrets in it, and does not
+//! print.
 
 use crate::api::{Chosen, ConflictChoice, DownloadProgress, Offer, ShareTerms};
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// All shares.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeptShares {
     /// Oldest first.
     pub shares: Vec<KeptShare>,
@@ -18,7 +19,7 @@ pub struct KeptShares {
 }
 
 /// One share. Its keys are kept by the engine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptShare {
     /// Its id in this app.
     pub id: String,
@@ -55,14 +56,14 @@ impl KeptShare {
 }
 
 /// All downloads that are not done.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeptDownloads {
     /// Oldest first.
     pub downloads: Vec<KeptDownload>,
 }
 
 /// One download.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeptDownload {
     /// Its id in this app.
     pub id: String,

@@ -1,6 +1,7 @@
 //! The settings and the history, as they are kept and drawn; and what a test of the connection found.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// What a person has settled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,7 @@ impl Default for Settings {
 }
 
 /// A STUN or TURN server.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default)]
 pub struct IceSetting {
@@ -57,6 +58,18 @@ pub struct IceSetting {
     pub username: String,
     /// The password at a TURN server.
     pub credential: String,
+}
+
+// The credential stays out of logs.
+impl fmt::Debug for IceSetting {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IceSetting { url, username, .. } = self;
+        formatter
+            .debug_struct("IceSetting")
+            .field("url", url)
+            .field("username", username)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One thing that a test of the connection looked at.

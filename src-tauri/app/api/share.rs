@@ -3,9 +3,10 @@
 use super::PathKind;
 use serde::{Deserialize, Serialize};
 use sluice_protocol::error::Code;
+use std::fmt;
 
 /// What a person decides about a share; all of it can be changed while it runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShareTerms {
@@ -21,6 +22,22 @@ pub struct ShareTerms {
     pub limit: Option<u64>,
     /// Receivers at the same time; by default what the settings say.
     pub slots: Option<u16>,
+}
+
+// The password stays out of logs.
+impl fmt::Debug for ShareTerms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShareTerms { name, password, ends_at, downloads, limit, slots } = self;
+        formatter
+            .debug_struct("ShareTerms")
+            .field("name", name)
+            .field("password", &password.is_some())
+            .field("ends_at", ends_at)
+            .field("downloads", downloads)
+            .field("limit", limit)
+            .field("slots", slots)
+            .finish()
+    }
 }
 
 /// One share.
@@ -154,4 +171,18 @@ pub enum ReceiverState {
     Lost,
     /// It has everything that it chose.
     Done,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ShareTerms;
+    use crate::api::IceSetting;
+
+    #[test]
+    fn a_password_does_not_print() {
+        let terms = ShareTerms { password: Some("tulip".into()), ..ShareTerms::default() };
+        let ice = IceSetting { credential: "tulip".into(), ..IceSetting::default() };
+        let printed = format!("{terms:?} {ice:?}");
+        assert!(!printed.contains("tulip"), "{printed}");
+    }
 }

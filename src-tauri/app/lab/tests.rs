@@ -3,7 +3,7 @@
 use super::*;
 use crate::api::{ConflictChoice, DownloadState, Place, ReceiverState, ShareState, ShareTerms, Tick};
 use sluice_protocol::error::Code;
-use std::fs;
+use std::{fs, slice};
 
 // Photos of two folders and a note, 3.2 MB.
 fn photos(lab: &Lab) -> PathBuf {
@@ -198,7 +198,7 @@ async fn a_password_makes_a_new_link_and_is_asked_for_until_it_is_right() {
     bo.give_password(&id, "tulip".into()).unwrap();
     at_bo.download(&id, choosing).await;
     bo.set_conflict(&id, ConflictChoice::Overwrite).unwrap();
-    bo.set_folder(&id, lab.path("bo/elsewhere")).unwrap();
+    bo.set_folder(&id, &lab.path("bo/elsewhere")).unwrap();
     bo.start_download(&id).unwrap();
     at_bo.download(&id, done).await;
     assert_eq!(fs::read(lab.path("bo/elsewhere/note.txt")).unwrap(), content(100));
@@ -217,7 +217,7 @@ async fn an_ended_share_comes_back_under_its_link_and_a_new_one_under_another() 
     let lab = Lab::new();
     let note = lab.file("ana/note.txt", 100);
     let ana = lab.shell("ana").await;
-    let (share, at_ana, link) = shared(&ana, &[note.clone()], ShareTerms::default()).await;
+    let (share, at_ana, link) = shared(&ana, slice::from_ref(&note), ShareTerms::default()).await;
     assert_eq!(ana.share(&[lab.path("ana/../ana/note.txt")], ShareTerms::default()).unwrap(), share);
     assert_eq!(ana.remove_share(&share).unwrap_err().code, Code::RequestInvalid, "it runs");
     ana.end_share(&share).unwrap();
@@ -230,7 +230,7 @@ async fn an_ended_share_comes_back_under_its_link_and_a_new_one_under_another() 
     ana.restart_share(&share).unwrap();
     assert_eq!(at_ana.share(&share, live).await.link.as_deref(), Some(link.as_str()));
     ana.end_share(&share).unwrap();
-    let again = ana.share(&[note.clone()], ShareTerms::default()).unwrap();
+    let again = ana.share(slice::from_ref(&note), ShareTerms::default()).unwrap();
     at_ana.event(|event| matches!(event, AppEvent::ShareGone { id } if *id == share)).await;
     let new = at_ana.share(&again, live).await.link.unwrap();
     assert_ne!(new, link);

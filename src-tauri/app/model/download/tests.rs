@@ -21,7 +21,7 @@ fn start(started: bool) -> DownloadStart {
         offer: None,
         chosen: None,
         progress: None,
-        folder: "/home/x/Downloads".into(),
+        folder: "/there/Downloads".into(),
         conflict: ConflictChoice::Rename,
         begun_at: 5,
     }
