@@ -3,7 +3,16 @@ import { getContext, setContext } from 'svelte';
 import { Language, nearest } from '../shared/language.svelte';
 import type { TreeSource } from '../shared/tree.svelte';
 import { asFailure, type Backend } from './backend';
-import type { AppEvent, DownloadView, Failure, Notice, Place, Settings, ShareView, Snapshot } from './bindings';
+import type {
+  AppEvent,
+  DownloadView,
+  Failure,
+  Notice,
+  Place,
+  Settings,
+  ShareView,
+  Snapshot,
+} from './bindings';
 
 /** A notice in its banner. */
 export interface Banner {
@@ -40,7 +49,9 @@ export class Session {
   /** The share in view. */
   readonly share = $derived.by(() => chosen(this.shares, this.#shareId));
   /** The download in view; none while a link is asked for. */
-  readonly download = $derived.by(() => (this.#asksForLink ? undefined : chosen(this.downloads, this.#downloadId)));
+  readonly download = $derived.by(() =>
+    this.#asksForLink ? undefined : chosen(this.downloads, this.#downloadId),
+  );
 
   #shareId = $state<string | null>(null);
   #downloadId = $state<string | null>(null);
@@ -78,7 +89,9 @@ export class Session {
   }
 
   /** The same, with the shell's answer if there is one. */
-  async tell<Answer>(request: (backend: Backend) => Promise<Answer>): Promise<{ answer: Answer } | undefined> {
+  async tell<Answer>(
+    request: (backend: Backend) => Promise<Answer>,
+  ): Promise<{ answer: Answer } | undefined> {
     try {
       return { answer: await request(this.#backend) };
     } catch (error) {
@@ -201,11 +214,17 @@ export class Session {
   }
 }
 
-function chosen<View extends { id: string }>(views: readonly View[], id: string | null): View | undefined {
+function chosen<View extends { id: string }>(
+  views: readonly View[],
+  id: string | null,
+): View | undefined {
   return views.find((view) => view.id === id) ?? views.at(-1);
 }
 
-function replaced<View extends { id: string }>(views: readonly View[], view: View): readonly View[] {
+function replaced<View extends { id: string }>(
+  views: readonly View[],
+  view: View,
+): readonly View[] {
   const known = views.some((other) => other.id === view.id);
   return known ? views.map((other) => (other.id === view.id ? view : other)) : [...views, view];
 }

@@ -57,7 +57,11 @@ export function measure(tag: string, bytes: number): Measure {
 }
 
 /** Seconds as a person would say them: no finer than it matters, in at most two units. */
-export function duration(tag: string, seconds: number, display: 'short' | 'long' = 'short'): string {
+export function duration(
+  tag: string,
+  seconds: number,
+  display: 'short' | 'long' = 'short',
+): string {
   const part = (value: number, unit: string): string =>
     numberFormat(tag, { style: 'unit', unit, unitDisplay: display }).format(value);
   const two = (large: number, largeUnit: string, rest: number, restUnit: string): string =>
@@ -99,7 +103,9 @@ export function relative(tag: string, time: number, now: number): string {
 export function moment(tag: string, time: number, now: number): string {
   const date = new Date(time * 1000);
   const today = new Date(now * 1000).toDateString() === date.toDateString();
-  const options: Intl.DateTimeFormatOptions = today ? { timeStyle: 'short' } : { dateStyle: 'medium' };
+  const options: Intl.DateTimeFormatOptions = today
+    ? { timeStyle: 'short' }
+    : { dateStyle: 'medium' };
   return new Intl.DateTimeFormat(tag, options).format(date);
 }
 

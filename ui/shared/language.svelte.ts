@@ -23,14 +23,26 @@ export function nearest(tag: string): string {
   return language in CATALOGUES ? language : 'en';
 }
 
+const plurals = new Map<string, Intl.PluralRules>();
+
+function pluralOf(tag: string, count: number): string {
+  let rules = plurals.get(tag);
+  if (rules === undefined) {
+    rules = new Intl.PluralRules(tag);
+    plurals.set(tag, rules);
+  }
+  return rules.select(count);
+}
+
 /** The message with this key in this language. */
 export function translate(tag: string, key: Key, values: Values = {}): string {
-  const catalogue = CATALOGUES[nearest(tag)] ?? en;
-  let text = catalogue[key];
-  if (text === undefined) {
-    const form = typeof values.count === 'number' ? new Intl.PluralRules(tag).select(values.count) : 'other';
-    text = catalogue[`${key}_${form}`] ?? catalogue[`${key}_other`] ?? key;
-  }
+  const catalogue: Record<string, string> = CATALOGUES[nearest(tag)] ?? en;
+  const { count } = values;
+  const text =
+    catalogue[key] ??
+    catalogue[`${key}_${typeof count === 'number' ? pluralOf(tag, count) : 'other'}`] ??
+    catalogue[`${key}_other`] ??
+    key;
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
     return typeof value === 'number' ? format.count(tag, value) : (value ?? whole);
@@ -42,7 +54,9 @@ export class Language {
   /** A tag of BCP 47. Its region matters for numbers, its language for words. */
   tag = $state('en');
   /** The tag for numbers: another language's region would write them unlike the words around them. */
-  readonly #numbers = $derived(nearest(this.tag) === 'en' && !/^en/i.test(this.tag) ? 'en' : this.tag);
+  readonly #numbers = $derived(
+    nearest(this.tag) === 'en' && !/^en/i.test(this.tag) ? 'en' : this.tag,
+  );
 
   constructor(tag = 'en') {
     this.tag = tag;

@@ -1,7 +1,12 @@
 // The line of a plot as the `d` of an SVG path, in a box whose sides are given.
 
 /** Where the newest of `span` values is at the right edge, and the greatest a pixel below the top. */
-export function plotLine(values: readonly number[], span: number, width: number, height: number): string {
+export function plotLine(
+  values: readonly number[],
+  span: number,
+  width: number,
+  height: number,
+): string {
   const shown = values.slice(-span);
   if (shown.length < 2) {
     return '';
@@ -17,7 +22,12 @@ export function plotLine(values: readonly number[], span: number, width: number,
 }
 
 /** The same line, closed along the bottom. */
-export function plotArea(values: readonly number[], span: number, width: number, height: number): string {
+export function plotArea(
+  values: readonly number[],
+  span: number,
+  width: number,
+  height: number,
+): string {
   const line = plotLine(values, span, width, height);
   if (line === '') {
     return '';
