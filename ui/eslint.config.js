@@ -12,8 +12,15 @@ export default defineConfig(
   svelte.configs.recommended,
   { languageOptions: { globals: { ...globals.browser, ...globals.node } } },
   {
-    files: ['**/*.svelte'],
+    files: ['**/*.svelte', '**/*.svelte.ts'],
     languageOptions: { parserOptions: { parser: ts.parser } },
   },
-  { rules: { eqeqeq: 'error', 'no-console': 'error' } },
+  {
+    rules: {
+      eqeqeq: 'error',
+      'no-console': 'error',
+      // What views are drawn from is replaced whole; the maps beneath it are plain on purpose.
+      'svelte/prefer-svelte-reactivity': 'off',
+    },
+  },
 );
