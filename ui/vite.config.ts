@@ -12,5 +12,10 @@ export default defineConfig({
   plugins: [svelte({ configFile: false }), svelteTesting()],
   build: { outDir: here('./dist/app'), emptyOutDir: true, target: 'es2022' },
   server: { host: '127.0.0.1', port: 5173, strictPort: true },
-  test: { root: here('.'), environment: 'jsdom', include: ['**/*.test.ts'] },
+  test: {
+    root: here('.'),
+    environment: 'jsdom',
+    include: ['**/*.test.ts'],
+    setupFiles: [here('./setup.ts')],
+  },
 });

@@ -15,8 +15,18 @@ import type {
 /** A command as it was asked. */
 export type Call = [command: keyof Backend, ...values: unknown[]];
 
-/** The events of a recording, one a line. */
-export function recorded(text: string): AppEvent[] {
+const recordings = import.meta.glob<string>('./fixtures/*.jsonl', {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+});
+
+/** The events of a recording in `fixtures`, one a line there. */
+export function recording(name: string): AppEvent[] {
+  const text = recordings[`./fixtures/${name}.jsonl`];
+  if (text === undefined) {
+    throw new Error(`there is no recording ${name}`);
+  }
   const lines = text.split('\n').filter((line) => line !== '');
   return lines.map((line) => JSON.parse(line) as AppEvent);
 }

@@ -5,16 +5,10 @@ import '../shared/controls.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import type { HistoryItem, Place, Snapshot } from './bindings';
-import { FakeBackend, recorded } from './fake';
+import { FakeBackend, recording } from './fake';
 import history from './fixtures/history.json';
 import snapshot from './fixtures/snapshot.json';
 import { Session } from './session.svelte';
-
-const recordings = import.meta.glob<string>('./fixtures/*.jsonl', {
-  query: '?raw',
-  import: 'default',
-  eager: true,
-});
 
 const wanted = new URLSearchParams(location.search);
 const target = document.getElementById('app');
@@ -37,7 +31,7 @@ const session = new Session(backend);
 mount(App, { target, props: { session } });
 await session.begin();
 for (const name of wanted.getAll('play')) {
-  const events = recorded(recordings[`./fixtures/${name}.jsonl`] ?? '');
+  const events = recording(name);
   backend.play(...events.slice(0, Number(wanted.get('upto') ?? events.length)));
 }
 const place = wanted.get('place');
