@@ -3,7 +3,7 @@ import { render } from '@testing-library/svelte';
 import axe from 'axe-core';
 import { tick } from 'svelte';
 import App from './App.svelte';
-import type { AppEvent, Settings, Snapshot } from './bindings';
+import type { Settings, Snapshot } from './bindings';
 import { FakeBackend, recording, type Answers } from './fake';
 import history from './fixtures/history.json';
 import snapshot from './fixtures/snapshot.json';

@@ -86,6 +86,9 @@ export class Scroll {
     this.#boxTop = this.#range === 0 ? 0 : Math.round((this.#top / this.#range) * this.#boxRange);
     if (this.#height === this.boxHeight) {
       this.#top = this.#boxTop;
+    } else if (this.#boxTop === 0 || this.#boxTop === this.#boxRange) {
+      // The box is at its end, so the rows must be: a pixel of it is more than one of theirs.
+      this.#top = this.#boxTop === 0 ? 0 : this.#range;
     }
   }
 
