@@ -12,8 +12,8 @@ type Name = keyof typeof RECEIVE_VIEWS;
 
 const SAYS: Record<Name, RegExp | string> = {
   ready: 'Somebody is sharing files with you',
-  'ready-known': '1,204 files · 3.8\u00a0GB',
-  'ready-resumable': 'Continue where you stopped: 1.2\u00a0GB of 4.0\u00a0GB are here.',
+  'ready-known': '1,204 files · 3.8 GB',
+  'ready-resumable': 'Continue where you stopped: 1.2 GB of 4.0 GB are here.',
   password: 'This share asks for a password',
   'password-wrong': 'This password is wrong. Ask the person who sent the link.',
   joining: 'Asking the server for a place',
@@ -25,7 +25,7 @@ const SAYS: Record<Name, RegExp | string> = {
   choosing: /^Your slot is kept for [23]:\d\d while you choose\.$/,
   'choosing-late': /^Your slot went to the next in line/,
   'choosing-memory':
-    /It is lost if the page closes before you save it\. As one zip file\. At most 500.0\sMB\./,
+    /It is lost if the page closes before you save it\. As one zip file\. At most 500\sMB\./,
   'choosing-too-much': /^3\.8\sGB is more than this browser can save/,
   'choosing-nothing': 'This browser can’t save files from a page. Open the link in Sluice.',
   downloading: '1.6 GB of 3.8 GB',
