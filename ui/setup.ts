@@ -1,4 +1,5 @@
-// What jsdom lacks and the views need: dialogs, and boxes that have a size.
+// What jsdom lacks and the views need: dialogs, and boxes that have a size; and every language.
+import './shared/languages';
 import { beforeAll } from 'vitest';
 
 /** Pixels that every box is said to be high, because jsdom lays nothing out. */

@@ -1,6 +1,7 @@
 // Mounts the window into index.html, over the shell that it belongs to.
 import '../shared/tokens.css';
 import '../shared/controls.css';
+import '../shared/languages';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { asFailure, shell } from './backend';

@@ -2,6 +2,7 @@
 // /preview.html?play=receiving&upto=8&language=de&place=receive. Not part of the build.
 import '../shared/tokens.css';
 import '../shared/controls.css';
+import '../shared/languages';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import type { HistoryItem, Place, Snapshot } from './bindings';

@@ -2,6 +2,7 @@
 // /preview.html?view=choosing&language=de&plain. Not part of the build.
 import '../shared/tokens.css';
 import '../shared/controls.css';
+import '../shared/languages';
 import { mount } from 'svelte';
 import { Link } from '../protocol/link';
 import { Language } from '../shared/language.svelte';

@@ -1,14 +1,13 @@
 // The language that a view speaks: its messages, and its way of writing numbers, sizes and times.
 import { getContext, setContext } from 'svelte';
 import * as format from './format';
-import de from './messages/de.json';
 import en from './messages/en.json';
-import es from './messages/es.json';
-import fr from './messages/fr.json';
-import zh from './messages/zh.json';
 
-/** Every message of each language, by its key; English has all of them. */
-export const CATALOGUES: Record<string, Record<string, string>> = { en, de, fr, es, zh };
+/** The languages that there are. */
+export const LANGUAGES: readonly string[] = ['en', 'de', 'fr', 'es', 'zh'];
+
+/** Every message of each language that is loaded, by its key; English always is, and has all of them. */
+export const CATALOGUES: Record<string, Record<string, string>> = { en };
 
 /** The key of a message, without the plural's ending. */
 export type Key = Base<keyof typeof en>;
@@ -20,7 +19,7 @@ export type Values = Record<string, string | number>;
 /** The language of ours that is nearest to a tag of BCP 47. */
 export function nearest(tag: string): string {
   const language = tag.toLowerCase().split(/[-_]/)[0] ?? '';
-  return language in CATALOGUES ? language : 'en';
+  return LANGUAGES.includes(language) ? language : 'en';
 }
 
 const plurals = new Map<string, Intl.PluralRules>();
