@@ -44,6 +44,8 @@ fn window(arguments: &[String]) -> Result<(), Error> {
 /// Shares what `arguments` name, or a sample, with the embedded server, until interrupted.
 fn share(arguments: &[String]) -> Result<(), Error> {
     setup::install(&Needs::TERMINAL)?;
+    // The server inside holds the page that the link opens in a browser.
+    Program::new("npm").within("ui").args(["run", "--silent", "build"]).run()?;
     Program::cargo().args(["build", "--release", "--package", "sluice-cli"]).run()?;
 
     let mut paths = Vec::new();
@@ -56,7 +58,7 @@ fn share(arguments: &[String]) -> Result<(), Error> {
     println!(
         "\nTo receive, in another terminal here or on a computer in this network:\n\n    \
          cargo run --release --package sluice-cli -- receive 'LINK' --out received\n\n\
-         with the link that comes now in place of LINK. Ctrl-C ends the share.\n"
+         with the link that comes now in place of LINK; or open the link in a browser. Ctrl-C ends the share.\n"
     );
     let send = Program::cargo()
         .here()?

@@ -61,8 +61,8 @@ impl Needs {
     /// A start for `..`.
     pub const NOTHING: Self = Self { apt: &[], components: &[], tools: &[], npm: false, schemathesis: false };
 
-    /// To build and start `sluice`.
-    pub const TERMINAL: Self = Self { apt: &["build-essential"], ..Self::NOTHING };
+    /// To build and start `sluice`, with the page for browsers in it.
+    pub const TERMINAL: Self = Self { apt: &["build-essential"], npm: true, ..Self::NOTHING };
 
     /// To build the desktop app and open its window.
     pub const RUN: Self = Self { apt: WINDOW, npm: true, ..Self::NOTHING };

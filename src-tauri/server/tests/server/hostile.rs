@@ -164,7 +164,6 @@ async fn garbage_on_http_gets_a_clear_refusal() {
     server.post("/api/shares", &big).await.refused(413, invalid);
 
     let paths = [
-        "/",
         "/api",
         "/api/shares/",
         "/s",
@@ -172,6 +171,17 @@ async fn garbage_on_http_gets_a_clear_refusal() {
         "/s/a/b",
         "/s/../../etc/passwd",
         "/%00",
+        "/index.html",
+        "/index.html.gz",
+        "/sw.js.gz",
+        "/assets",
+        "/assets/",
+        "/assets/index.html",
+        "/assets/../index.html",
+        "/assets/..%2findex.html",
+        "/assets/%2e%2e/%2e%2e/Cargo.toml",
+        "/assets/x.js",
+        "/d/x",
         "/api/shares/%2e%2e/x",
     ];
     for path in paths {
@@ -238,7 +248,8 @@ async fn looking_at_the_page_changes_and_reveals_nothing() {
     sender.news(&joined(1)).await;
 
     for header in [
-        "content-security-policy: default-src 'none'; style-src 'sha256-",
+        "content-security-policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; ",
+        "frame-ancestors 'none'",
         "x-content-type-options: nosniff",
         "referrer-policy: no-referrer",
         "cache-control: no-store",
@@ -247,8 +258,53 @@ async fn looking_at_the_page_changes_and_reveals_nothing() {
         assert!(known.head.contains(header), "{header}");
     }
     assert!(known.body.contains("sluice receive"));
-    for risky in ["<script", "unsafe-inline", "http:", "https:", "src="] {
-        assert!(!known.body.contains(risky) && !known.head.contains(risky));
+    for risky in ["unsafe-", "<style", " style=", "http:", "https:", "//"] {
+        let inside = known.body.replace("<!doctype", "").contains(risky);
+        assert!(!inside && !known.head.contains(risky), "{risky}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_page_has_what_it_names_and_keeps_it() {
+    let server = Running::start(|_| {}).await;
+    let page = server.get("/").await;
+    for path in ["/send", "/s/x", "/?a=b"] {
+        let other = server.get(path).await;
+        assert_eq!((other.status, &other.body), (200, &page.body), "{path}");
+    }
+    let head = server.http("HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert!(head.head.contains("content-security-policy: "), "{}", head.head);
+    server.post("/", "{}").await.refused(405, Code::RequestInvalid);
+
+    // None where the page was not built: the one in its place needs nothing.
+    for path in page.body.split('"').filter(|text| text.starts_with("/assets/")) {
+        let plain = server.get(path).await;
+        assert_eq!(plain.status, 200, "{path}");
+        let kind = match path.rsplit('.').next().unwrap() {
+            "js" => "content-type: text/javascript; charset=utf-8",
+            "css" => "content-type: text/css; charset=utf-8",
+            _ => "content-type: image/svg+xml",
+        };
+        for header in [kind, "cache-control: public, max-age=31536000, immutable", "vary: accept-encoding"] {
+            assert!(plain.head.contains(header), "{path}: {}", plain.head);
+        }
+        assert!(!plain.head.contains("content-encoding"));
+        let asked = "Host: x\r\nConnection: close\r\nAccept-Encoding: br, gzip";
+        let head = server.http(&format!("HEAD {path} HTTP/1.1\r\n{asked}\r\n\r\n")).await;
+        assert!(head.head.contains("content-encoding: gzip"), "{path}: {}", head.head);
+        server.get(&format!("{path}x")).await.refused(404, Code::RequestInvalid);
+    }
+    let worker = server.get("/sw.js").await;
+    if worker.status == 200 {
+        for header in
+            ["cache-control: no-cache", "service-worker-allowed: /d/", "content-type: text/javascript"]
+        {
+            assert!(worker.head.contains(header), "{}", worker.head);
+        }
+    } else {
+        worker.refused(404, Code::RequestInvalid);
     }
     server.stop().await;
 }
