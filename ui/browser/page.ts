@@ -150,10 +150,12 @@ export interface SendTerms {
 /** A share as the views know it. Refusals are told in the view's state; no call rejects. */
 export interface Sending {
   subscribe(listener: (view: SendView) => void): () => void;
-  /** Files from an input or a drop. */
+  /** Files from an input: several, or those of a folder (`webkitRelativePath`). */
   shareFiles(files: readonly File[], terms: SendTerms): void;
-  /** A folder from a directory input (`webkitRelativePath`), or what was dropped, folders included. */
+  /** What was dropped, folders included. Called while the event is handled: the list is empty afterwards. */
   shareDropped(items: DataTransferItemList, terms: SendTerms): void;
+  /** A folder that `showDirectoryPicker` gave, where the browser has it: keeps empty folders, and needs no upload prompt. */
+  shareFolder(folder: FileSystemDirectoryHandle, terms: SendTerms): void;
   pause(paused: boolean): void;
   pauseReceiver(peer: string, paused: boolean): void;
   letGo(peer: string): void;

@@ -64,13 +64,13 @@ export class Api {
   /** Opens the share, or opens it again. */
   async create(body: CreateShare, signal?: AbortSignal): Promise<ShareCreated> {
     const asking: Asking = { method: 'POST', path: '/api/shares', body, signal };
-    return parse(parseShareCreated, await this.#ask(asking));
+    return parseAnswer(parseShareCreated, await this.#ask(asking));
   }
 
   /** Takes a place in line. */
   async join(body: JoinShare, signal?: AbortSignal): Promise<ShareJoined> {
     const asking: Asking = { method: 'POST', path: this.#path('/receivers'), body, signal };
-    return parse(parseShareJoined, await this.#ask(asking));
+    return parseAnswer(parseShareJoined, await this.#ask(asking));
   }
 
   /** The place, once it is not `after` any more or ten seconds have passed; without `after` at once. */
@@ -78,7 +78,7 @@ export class Api {
     const query = after === undefined ? '' : `?after=${encodeURIComponent(after)}`;
     const path = this.#path(`/place${query}`);
     const asking: Asking = { method: 'GET', path, token, timeout: POLL_TIMEOUT_MS, signal };
-    return parse(parsePlace, await this.#ask(asking));
+    return parseAnswer(parsePlace, await this.#ask(asking));
   }
 
   /** The event stream, behind the event `last`; without one it begins with the place. Ends with `signal`. */
@@ -109,13 +109,13 @@ export class Api {
   /** What the share holds, sealed, if its sender has said. */
   async summary(token: string, signal?: AbortSignal): Promise<string | undefined> {
     const text = await this.#ask({ method: 'GET', path: this.#path('/summary'), token, signal });
-    return text === '' ? undefined : parse(parseSealedSummary, text).summary;
+    return text === '' ? undefined : parseAnswer(parseSealedSummary, text).summary;
   }
 
   /** The servers that help to find a path, within `timeout` milliseconds. */
   async ice(token: string, timeout: number): Promise<IceServers> {
     const asking: Asking = { method: 'GET', path: this.#path('/ice'), token, timeout };
-    return parse(parseIceServers, await this.#ask(asking));
+    return parseAnswer(parseIceServers, await this.#ask(asking));
   }
 
   #path(rest: string): string {
@@ -171,8 +171,8 @@ async function readRefusal(response: Response): Promise<Refusal> {
   }
 }
 
-// What the server says in another way than it should is its failure and no mistake of this side.
-function parse<T>(read: (text: string) => T, text: string): T {
+/** What `read` makes of the server's words: said in another way than they should be, they are `server_failed`. */
+export function parseAnswer<T>(read: (text: string) => T, text: string): T {
   try {
     return read(text);
   } catch (error) {

@@ -232,7 +232,7 @@ async fn the_document_names_every_route_and_no_other() {
         assert!(document.pointer(pointer).is_some(), "{pointer}");
     }
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 14);
+    assert_eq!(paths.len(), 18);
     for (path, item) in paths {
         let real = path.replace("{share}", &unknown().to_string()).replace("{peer}", &peer(1).to_string());
         for method in ["GET", "POST", "PUT", "DELETE", "PATCH", "TRACE"] {
