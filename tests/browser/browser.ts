@@ -33,8 +33,13 @@ export class Person {
     });
   }
 
-  static async of(browser: Browser, options: Parameters<Browser['newContext']>[0] = {}): Promise<Person> {
-    return new Person(await browser.newContext({ locale: 'en-GB', acceptDownloads: true, ...options }));
+  static async of(
+    browser: Browser,
+    options: Parameters<Browser['newContext']>[0] = {},
+  ): Promise<Person> {
+    return new Person(
+      await browser.newContext({ locale: 'en-GB', acceptDownloads: true, ...options }),
+    );
   }
 
   /** Opens an address in a tab of its own. */

@@ -51,7 +51,11 @@ export async function write(path: string, seed: number, length: number): Promise
 }
 
 /** A folder as people have them: an empty one in it, names that are not English, many small files, and some larger ones. */
-export async function fill(top: string, small: number, large: readonly number[] = []): Promise<void> {
+export async function fill(
+  top: string,
+  small: number,
+  large: readonly number[] = [],
+): Promise<void> {
   await mkdir(join(top, 'nothing here yet'), { recursive: true });
   await write(join(top, 'Grüße', '你好 мир.txt'), 1, 1234);
   await write(join(top, 'empty.bin'), 2, 0);

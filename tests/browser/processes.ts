@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const SLUICE = process.env['SLUICE_BIN'] ?? fileURLToPath(new URL('../../target/debug/sluice', import.meta.url));
+const SLUICE =
+  process.env['SLUICE_BIN'] ?? fileURLToPath(new URL('../../target/debug/sluice', import.meta.url));
 const PATIENCE_MS = 60_000;
 
 /** One line of `--json`; docs/cli.md has them all. */
@@ -26,7 +27,10 @@ export class Sluice implements AsyncDisposable {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     // Both are there: they are pipes.
-    const { stdout, stderr } = this.#process as { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream };
+    const { stdout, stderr } = this.#process as {
+      stdout: NodeJS.ReadableStream;
+      stderr: NodeJS.ReadableStream;
+    };
     createInterface({ input: stdout }).on('line', (line) => {
       this.events.push(JSON.parse(line) as Event);
       this.#wake();
@@ -94,16 +98,48 @@ export class Sluice implements AsyncDisposable {
   }
 }
 
-/** Starts a server on a port of its own, or on `port`; its address. */
-export async function serve(home: string, port = 0): Promise<{ server: Sluice; url: string }> {
-  const server = new Sluice(home, 'serve', '--listen', `127.0.0.1:${port}`);
-  const { url } = await server.until('listening');
-  return { server, url: String(url) };
+/** A running server. */
+export class Server extends Sluice {
+  private constructor(
+    home: string,
+    port: number,
+    /** Where it is, once it is there. */
+    public url = '',
+  ) {
+    super(home, 'serve', '--listen', `127.0.0.1:${port}`);
+  }
+
+  /** Starts one on a port of its own, or on `port`. */
+  static async start(home: string, port = 0): Promise<Server> {
+    const server = new Server(home, port);
+    const { url } = await server.until('listening');
+    server.url = String(url);
+    return server;
+  }
+
+  /** As a power cut would, and another on the same port. */
+  async restart(home: string): Promise<Server> {
+    await this.kill();
+    return await Server.start(home, Number(new URL(this.url).port));
+  }
 }
 
-/** Shares these paths over this server; the link. */
-export async function send(home: string, url: string, ...args: string[]): Promise<{ sender: Sluice; link: string }> {
-  const sender = new Sluice(home, 'send', '--server', url, ...args);
-  const { link } = await sender.until('shared');
-  return { sender, link: String(link) };
+/** A running sender. */
+export class Sender extends Sluice {
+  private constructor(
+    home: string,
+    args: string[],
+    /** The link to what it shares. */
+    public link = '',
+  ) {
+    super(home, 'send', ...args);
+  }
+
+  /** Shares these paths over this server, with these options. */
+  static async start(home: string, url: string, ...args: string[]): Promise<Sender> {
+    const sender = new Sender(home, ['--server', url, ...args]);
+    const { link } = await sender.until('shared');
+    sender.link = String(link);
+    return sender;
+  }
 }

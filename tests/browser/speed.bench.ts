@@ -9,7 +9,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { Person, start } from './browser';
 import { Scratch, contents, write } from './lab';
-import { send, serve } from './processes';
+import { Sender, Server } from './processes';
 import { ReceivingPage } from './receiving';
 
 const BYTES = Number(process.env['SLUICE_BENCH_BYTES'] ?? 2 ** 30);
@@ -28,7 +28,9 @@ type Line = { Description: [string, RTCIceCandidateInit[]] };
 
 /** The bare channel: bytes of zeros into a page that counts them. */
 async function bare(page: Page): Promise<Sample> {
-  const sender = spawn(BARE, ['--piped', '--bytes', String(BYTES)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const sender = spawn(BARE, ['--piped', '--bytes', String(BYTES)], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: sender.stdout })[Symbol.asyncIterator]();
   const { value } = await lines.next();
   const { Description } = JSON.parse(value as string) as Line;
@@ -103,50 +105,61 @@ async function watched<Answer>(page: Page, work: () => Promise<Answer>): Promise
   }
 }
 
-test('a gigabyte into a folder through the page, beside a bare channel', { timeout: 1_800_000 }, async () => {
-  await using scratch = await Scratch.make();
-  await using browser = await start();
-  await write(scratch.at('share', 'film.bin'), 7, BYTES);
-  const { server, url } = await serve(scratch.path);
-  await using _server = server;
-  const { sender, link } = await send(scratch.path, url, scratch.at('share'));
-  await using _sender = sender;
-  await sender.until('walked');
-  const ours: Sample[] = [];
-  const channel: Sample[] = [];
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const blank = await (await Person.of(browser)).open(`${url}/livez`);
-    channel.push(await bare(blank));
-    await blank.context().close();
+test(
+  'a gigabyte into a folder through the page, beside a bare channel',
+  { timeout: 1_800_000 },
+  async () => {
+    await using scratch = await Scratch.make();
+    await using browser = await start();
+    await write(scratch.at('share', 'film.bin'), 7, BYTES);
+    await using server = await Server.start(scratch.path);
+    await using sender = await Sender.start(scratch.path, server.url, scratch.at('share'));
+    await sender.until('walked');
+    const ours: Sample[] = [];
+    const channel: Sample[] = [];
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const blank = await (await Person.of(browser)).open(`${server.url}/livez`);
+      channel.push(await bare(blank));
+      await blank.context().close();
 
-    const receiver = await ReceivingPage.open(await Person.of(browser), link);
-    await receiver.begin();
-    await receiver.page.getByRole('button', { name: /folder/ }).waitFor();
-    const begun = performance.now();
-    const [, memory] = await watched(receiver.page, async () => {
-      await receiver.saveToFolder();
-      await receiver.done(600_000);
-    });
-    ours.push({ rate: BYTES / (performance.now() - begun) / 1e3, memory });
-    if (round === 0) {
-      expect(await receiver.contents()).toEqual(await contents(scratch.path + '/' + 'share').then(nested));
+      const receiver = await ReceivingPage.open(await Person.of(browser), sender.link);
+      await receiver.begin();
+      await receiver.page.getByRole('button', { name: /folder/ }).waitFor();
+      const begun = performance.now();
+      const [, memory] = await watched(receiver.page, async () => {
+        await receiver.saveToFolder();
+        await receiver.done(600_000);
+      });
+      ours.push({ rate: BYTES / (performance.now() - begun) / 1e3, memory });
+      if (round === 0) {
+        expect(await receiver.contents()).toEqual(
+          await nested(await contents(scratch.at('share'))),
+        );
+      }
+      await receiver.page.context().close();
     }
-    await receiver.page.context().close();
-  }
-  const [a, b] = [median(ours), median(channel)];
-  const line = (name: string, { rate, memory }: Sample): string =>
-    `${name.padEnd(14)} ${rate.toFixed(1).padStart(7)} MB/s  ${memory.toFixed(0).padStart(5)} MiB in the renderer at most\n`;
-  process.stdout.write(
-    `\n${(BYTES / MIB).toFixed(0)} MiB, medians of ${ROUNDS}\n${line('bare channel', b)}${line('page, folder', a)}` +
-      `of the bare channel's: ${(a.rate / b.rate).toFixed(2)} (to reach: 0.8)\n`,
-  );
-});
+    const [a, b] = [median(ours), median(channel)];
+    const line = (name: string, { rate, memory }: Sample): string =>
+      `${name.padEnd(14)} ${rate.toFixed(1).padStart(7)} MB/s  ${memory.toFixed(0).padStart(5)} MiB in the renderer at most\n`;
+    process.stdout.write(
+      `\n${(BYTES / MIB).toFixed(0)} MiB, medians of ${ROUNDS}\n${line('bare channel', b)}${line('page, folder', a)}` +
+        `of the bare channel's: ${(a.rate / b.rate).toFixed(2)} (to reach: 0.8)\n`,
+    );
+  },
+);
 
 function nested(found: Map<string, string>): Map<string, string> {
-  return new Map([['share', '/'] as [string, string], ...[...found].map(([path, hash]) => [`share/${path}`, hash] as [string, string])]);
+  return new Map([
+    ['share', '/'] as [string, string],
+    ...[...found].map(([path, hash]) => [`share/${path}`, hash] as [string, string]),
+  ]);
 }
 
 function median(samples: Sample[]): Sample {
-  const middle = (values: number[]): number => values.sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0;
-  return { rate: middle(samples.map(({ rate }) => rate)), memory: Math.max(...samples.map(({ memory }) => memory)) };
+  const middle = (values: number[]): number =>
+    values.sort((x, y) => x - y)[Math.floor(values.length / 2)] ?? 0;
+  return {
+    rate: middle(samples.map(({ rate }) => rate)),
+    memory: Math.max(...samples.map(({ memory }) => memory)),
+  };
 }
