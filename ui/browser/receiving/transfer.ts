@@ -146,9 +146,11 @@ export class Transfer {
     this.#checkReplaced();
   }
 
-  /** Ends it from this side, with a reason for the other. */
+  /** Ends it from this side, with a reason for the other. What has all come is still put in its place. */
   stop(code: ProtocolError['code']): void {
-    if (!this.#isOver) {
+    if (this.#isFinishing) {
+      this.#lose(new ProtocolError(code));
+    } else if (!this.#isOver) {
       this.#session.close(code);
       this.#end({ type: 'stopped' });
     }
