@@ -7,12 +7,12 @@ import type { TreeSource } from '../../shared/tree.svelte';
 import { derivePsk, randomBytes } from '../crypto';
 import type { ReceiveState, ReceiveView, Receiving } from '../page';
 import { forget, keep, takeKept } from '../peer/keep';
-import type { WayOffer } from '../save/destination';
+import type { SavingReport, WayOffer } from '../save/destination';
 import { toTrouble } from '../trouble';
 import type { DownloadEvent } from './event';
 import { Model } from './model';
 import { browserName } from './name';
-import type { Handing, Saving, SavingInfo } from './saving';
+import type { Saving, SavingInfo } from './saving';
 import { chooser } from './selection';
 import { Stay, type StayEnd } from './stay';
 import type { Target } from './transfer';
@@ -46,7 +46,7 @@ export class Receiver implements Receiving {
   #stay: Stay | undefined;
   // What still runs of an earlier stay lets go of the destination first.
   #before: Promise<unknown> = Promise.resolve();
-  #target: (Target & { handing: Handing }) | undefined;
+  #target: Target | undefined;
   #isOpening = false;
   #isPaused = false;
   // Counts what a person has decided; what was begun before that is over.
@@ -129,7 +129,7 @@ export class Receiver implements Receiving {
         await destination.close();
         return;
       }
-      this.#target = { destination, takes: chooser(flips), counted, handing: destination };
+      this.#target = { destination, takes: chooser(flips), counted };
     } catch (error) {
       // Whoever closes the picker goes on choosing.
       if (toTrouble(error).code !== 'interrupted') {
@@ -296,12 +296,9 @@ export class Receiver implements Receiving {
   async #handleEnd(end: StayEnd): Promise<void> {
     this.#rest();
     switch (end.type) {
-      case 'received': {
-        const handover = this.#target?.handing.handover?.() ?? null;
-        this.#model.handleDone(end.report, handover);
-        forget(this.#link.share);
+      case 'received':
+        await this.#handleReceived(end.report);
         break;
-      }
       case 'released':
         this.#model.handleEvent({ type: 'released' }, performance.now());
         break;
@@ -312,6 +309,16 @@ export class Receiver implements Receiving {
         break;
     }
     this.#emit();
+  }
+
+  async #handleReceived(report: SavingReport): Promise<void> {
+    forget(this.#link.share);
+    try {
+      const handover = await this.#target?.destination.handover();
+      this.#model.handleDone(report, handover ?? null);
+    } catch (error) {
+      this.#model.handleFailure(toTrouble(error));
+    }
   }
 
   async #handleFailure(error: ProtocolError, isDestinations: boolean): Promise<void> {

@@ -1,5 +1,4 @@
 // What a download asks of the ways of saving; `save/` has them.
-import type { Handover } from '../page';
 import type { Destination, Way, WayOffer } from '../save/destination';
 
 /** What is to be saved. */
@@ -18,11 +17,6 @@ export interface SavingInfo {
 export interface Saving {
   ways: (info: SavingInfo) => Promise<WayOffer[]>;
   /** Called straight from a click. Refused with `interrupted` when the person closes the browser's picker. */
-  openDestination: (way: Way, info: SavingInfo) => Promise<Destination & Handing>;
+  openDestination: (way: Way, info: SavingInfo) => Promise<Destination>;
   resumable: (shareKey: string) => Promise<{ bytes: number; totalBytes: number } | undefined>;
-}
-
-/** A way that leaves files with the page says where they are, once it has finished. */
-export interface Handing {
-  handover?: () => Handover | null;
 }
