@@ -78,13 +78,13 @@ test('a folder follows what is in it', () => {
   tree.tick(node(tree, 'c'), false);
   expect(drawn(tree)).toEqual(['a+ o', ' b o', ' c o', 'd x']);
   expect(sorted(tree.flips()), 'the folder itself is not wanted either').toEqual(['a']);
-  expect(tree.chosen()).toEqual({ entries: 1, bytes: 4 });
+  expect(tree.chosen()).toEqual({ entries: 1, bytes: 4, files: 1 });
   tree.tick(node(tree, 'c'), true);
   expect(sorted(tree.flips())).toEqual(['a', 'a/c']);
   expect(drawn(tree)).toEqual(['a+ -', ' b o', ' c x', 'd x']);
   tree.tick(node(tree, 'b'), true);
   expect(sorted(tree.flips())).toEqual([]);
-  expect(tree.chosen()).toEqual({ entries: 4, bytes: 7 });
+  expect(tree.chosen()).toEqual({ entries: 4, bytes: 7, files: 3 });
 });
 
 test('everything can be unticked, and what is still to come with it', () => {
@@ -96,14 +96,14 @@ test('everything can be unticked, and what is still to come with it', () => {
   tree.tickAll(false);
   tree.push(entry('a/d', 8));
   tree.push(entry('e', 16));
-  expect(tree.chosen()).toEqual({ entries: 0, bytes: 0 });
+  expect(tree.chosen()).toEqual({ entries: 0, bytes: 0, files: 0 });
   expect(sorted(tree.flips())).toEqual(['']);
   tree.tick(node(tree, 'e'), true);
   expect(sorted(tree.flips())).toEqual(['', 'e']);
-  expect(tree.chosen()).toEqual({ entries: 1, bytes: 16 });
+  expect(tree.chosen()).toEqual({ entries: 1, bytes: 16, files: 1 });
   expect(new Tree(tree.flips()).flips()).toEqual(tree.flips());
   tree.tickAll(true);
-  expect(tree.chosen()).toEqual({ entries: 5, bytes: 27 });
+  expect(tree.chosen()).toEqual({ entries: 5, bytes: 27, files: 4 });
 });
 
 test('what was chosen before is chosen again', () => {
@@ -130,7 +130,7 @@ test('paths out of order and without their folders are taken', () => {
   ]);
   expect(drawn(tree)).toEqual(['a x', 'x x']);
   expect(tree.entries).toBe(5);
-  expect(tree.chosen()).toEqual({ entries: 5, bytes: 7 });
+  expect(tree.chosen()).toEqual({ entries: 5, bytes: 7, files: 3 });
 });
 
 test("a number that is no folder's or no entry's changes nothing", () => {
@@ -167,7 +167,7 @@ test('a million entries are looked at and ticked by what is seen of them', () =>
   expect(total).toBe(2 + 500_000 + 10_000 + 49);
   expect(tree.rows(total - 60, 60).rows.at(-1)?.name).toBe('499999');
   tree.tick(node(tree, 'deep'), false);
-  expect(tree.chosen()).toEqual({ entries: 500_000, bytes: 500_000 });
+  expect(tree.chosen()).toEqual({ entries: 500_000, bytes: 500_000, files: 500_000 });
 });
 
 // A tree of up to three levels: paths of small numbers, each folder before what is in it.
@@ -224,6 +224,7 @@ test('any clicks do what they say', () => {
       expect(tree.chosen()).toEqual({
         entries: chosen.length,
         bytes: chosen.reduce((sum, { bytes }) => sum + bytes, 0),
+        files: chosen.filter(({ folder }) => !folder).length,
       });
       const takes = chooser(tree.flips());
       expect(plain.map(({ path }) => takes(path))).toEqual(plain.map(({ ticked }) => ticked));

@@ -10,16 +10,18 @@ import type { TreeRow } from '../../shared/tree.svelte';
 import { Column, Names } from './columns';
 
 const KINDS = ['file', 'folder', 'link', 'unreadable'] as const;
+const FILE = KINDS.indexOf('file');
 const FOLDER = KINDS.indexOf('folder');
 /** The folder that all others are in, and its node. */
 const ROOT = 0;
 /** The number of an entry that is no folder. */
 const NO_FOLDER = 0xffff_ffff;
 
-/** Bytes and entries; differences may be below zero. */
+/** Bytes, entries, and those of them that are files; differences may be below zero. */
 export interface Sum {
   bytes: number;
   entries: number;
+  files: number;
 }
 
 interface Folder {
@@ -31,7 +33,8 @@ interface Folder {
   readonly held: Sum;
   /** Of these, what is not ticked as it is itself. */
   differ: Sum;
-  files: number;
+  /** All below it that is no folder. */
+  leafCount: number;
   /** How many flips are below it. */
   flips: number;
   /** The rows that it shows when it is open. */
@@ -49,14 +52,18 @@ interface Gathering {
   rows: TreeRow[];
 }
 
+function nothing(): Sum {
+  return { bytes: 0, entries: 0, files: 0 };
+}
+
 function newFolder(node: number, place: number, open: boolean): Folder {
   return {
     node,
     place,
     open,
-    held: { bytes: 0, entries: 0 },
-    differ: { bytes: 0, entries: 0 },
-    files: 0,
+    held: nothing(),
+    differ: nothing(),
+    leafCount: 0,
     flips: 0,
     rows: 0,
     folders: [],
@@ -272,13 +279,13 @@ export class Tree {
   // Counts a new node in all folders that it is in; `isFresh` unless its flip is counted already.
   #count(node: number, isFresh: boolean): void {
     const own = this.#own(node);
-    const files = this.#kind.get(node) === FOLDER ? 0 : 1;
+    const leaves = this.#kind.get(node) === FOLDER ? 0 : 1;
     const flips = isFresh ? this.#flipped.get(node) : 0;
     let differs = this.#flipped.get(node) === 1;
     for (let at = node; at !== ROOT;) {
       const folder = this.#at(this.#parent.get(at));
       addTo(folder.held, own);
-      folder.files += files;
+      folder.leafCount += leaves;
       folder.flips += flips;
       if (differs) {
         addTo(folder.differ, own);
@@ -302,7 +309,8 @@ export class Tree {
 
   // What a node is by itself.
   #own(node: number): Sum {
-    return { bytes: this.#bytes.get(node), entries: this.#listed.get(node) };
+    const files = this.#kind.get(node) === FILE ? 1 : 0;
+    return { bytes: this.#bytes.get(node), entries: this.#listed.get(node), files };
   }
 
   // Adds to the rows that a folder shows, and to those of all that it is open in.
@@ -373,7 +381,7 @@ export class Tree {
       folder.flips += flips;
       at = folder.node;
       if (this.#flipped.get(at) === 1) {
-        change = minus({ bytes: 0, entries: 0 }, change);
+        change = minus(nothing(), change);
       }
     }
   }
@@ -384,7 +392,7 @@ export class Tree {
     for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
       if (folder.flips > 0) {
         folder.flips = 0;
-        folder.differ = { bytes: 0, entries: 0 };
+        folder.differ = nothing();
         for (const leaf of folder.leaves) {
           this.#flipped.set(leaf, 0);
         }
@@ -448,7 +456,7 @@ export class Tree {
       name: this.#names.get(node),
       kind: KINDS[this.#kind.get(node)] ?? 'file',
       bytes: folder?.held.bytes ?? this.#bytes.get(node),
-      files: folder?.files ?? 0,
+      files: folder?.leafCount ?? 0,
       open: folder?.open ?? false,
       tick: ticked ? 'all' : 'none',
     };
@@ -463,7 +471,7 @@ export class Tree {
 function kindOf({ kind }: Entry): number {
   switch (kind.type) {
     case 'file':
-      return KINDS.indexOf('file');
+      return FILE;
     case 'directory':
       return FOLDER;
     case 'symlink':
@@ -476,10 +484,15 @@ function kindOf({ kind }: Entry): number {
 function addTo(sum: Sum, other: Sum): void {
   sum.bytes += other.bytes;
   sum.entries += other.entries;
+  sum.files += other.files;
 }
 
 function minus(a: Sum, b: Sum): Sum {
-  return { bytes: a.bytes - b.bytes, entries: a.entries - b.entries };
+  return {
+    bytes: a.bytes - b.bytes,
+    entries: a.entries - b.entries,
+    files: a.files - b.files,
+  };
 }
 
 // The first place in the ascending `numbers` whose number is not below `number`.
