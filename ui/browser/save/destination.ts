@@ -1,6 +1,7 @@
 // Where a download of the page goes: one interface over the ways that browsers have of saving.
 import type { Entry, EntryFailure, RecordHeader, Want } from '../../protocol/bindings';
 import type { Bytes } from '../../protocol/bytes';
+import type { Handover } from '../page';
 
 /**
  * How a download is saved, from what can do most to what can do least.
@@ -17,6 +18,8 @@ export interface WayOffer {
   limit: number | undefined;
   /** Whether a download goes on after the page was closed, reloaded or has crashed. */
   resumes: boolean;
+  /** Files of more bytes than this begin anew after the page was gone, for want of room to stage them. */
+  resumesTo: number | undefined;
   /** Whether several files are put into one zip. */
   zips: boolean;
 }
@@ -41,7 +44,8 @@ export interface Durable {
  * Takes the content of what was chosen. It outlives the sessions that bring it: a session that follows a lost one plans
  * anew from the first page on, and is asked only for what is missing.
  *
- * Every method rejects with a `ProtocolError`: `disk_full`, `disk_failed` or `destination_gone`. Whoever drives it waits
+ * Every method rejects with a `ProtocolError`: `disk_full`, `disk_failed`, `destination_gone`, or `interrupted` where the
+ * person cancelled what the browser was saving. After that nothing more can be written. Whoever drives it waits
  * for each answer of `plan`, and calls `write` and `fail` in the order in which chunks and failures come; it need not wait
  * for one `write` before the next, and counts a chunk as written when its promise resolves.
  */
@@ -59,6 +63,8 @@ export interface Destination {
   fail(entry: number, failure: EntryFailure): Promise<void>;
   /** Everything has come: resolves when all of it is durable and in its place. */
   finish(): Promise<SavingReport>;
+  /** What the person is to click, after `finish`, where the files are with the page: `private` and `memory`. */
+  handover(): Promise<Handover | undefined>;
   /** Keeps what is there for another time, and lets go of files that are open. */
   close(): Promise<void>;
   /** Removes what was begun and is not complete. */
