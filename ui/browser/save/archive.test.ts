@@ -10,7 +10,7 @@ import type { Bytes } from '../../protocol/bytes';
 import { chunkCount, chunkLen } from '../../protocol/frame';
 import { parsePath } from '../../protocol/path';
 import { Archive, type Filed, type Keeper, type Sink } from './archive';
-import type { SavingReport } from './destination';
+import type { Destination, SavingReport } from './destination';
 import { Saving } from './saving';
 
 /** A sink in memory that loses what was not flushed when it is told to. */
@@ -52,14 +52,14 @@ class Memory implements Keeper {
     return { entries: [...this.kept.values()].map((filed) => ({ ...filed })), end: this.end };
   }
 
-  async keep(changed: readonly Filed[], forgotten: readonly string[], end: number): Promise<void> {
+  async keep(
+    changed: readonly Filed[],
+    forgotten: readonly string[],
+    now: { end: number },
+  ): Promise<void> {
     forgotten.forEach((path) => this.kept.delete(path));
     changed.forEach((filed) => this.kept.set(filed.path, { ...filed }));
-    this.end = end;
-  }
-
-  async complete(): Promise<void> {
-    // Told nowhere.
+    this.end = now.end;
   }
 
   async remove(): Promise<void> {
@@ -83,7 +83,7 @@ function content(path: string, chunk: number, length: number): Bytes {
 
 /** Gives the destination what it wants, and stops after so many chunks. */
 async function feed(
-  saving: Saving,
+  saving: Destination,
   entries: readonly Entry[],
   wants: readonly Want[],
   stop = Infinity,
@@ -123,7 +123,7 @@ print(json.dumps({i.filename: i.file_size for i in z.infolist()}))
 const open = async (
   sink: Sink,
   over: { isSingle?: boolean; keeper?: Keeper; platform?: 'windows' } = {},
-): Promise<Saving> => {
+): Promise<Destination> => {
   const terms = { isSingle: false, platform: 'unix' as const, way: 'stream' as const };
   return new Saving(await Archive.open({ ...terms, sink, ...over }), () => true);
 };

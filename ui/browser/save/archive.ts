@@ -52,9 +52,11 @@ export interface Keeper {
   /** What was kept, and where the next entry may begin. */
   load(): Promise<{ entries: Filed[]; end: number }>;
   /** Keeps entries that have changed, each after its bytes became durable, and forgets others by their paths. */
-  keep(changed: readonly Filed[], forgotten: readonly string[], end: number): Promise<void>;
-  /** It is complete and was handed over. */
-  complete(): Promise<void>;
+  keep(
+    changed: readonly Filed[],
+    forgotten: readonly string[],
+    now: Durable & { end: number },
+  ): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -268,7 +270,6 @@ export class Archive implements Store {
         // Its only file has failed: better none than one that looks whole.
         await this.#sink.close();
       }
-      await this.#keeper?.complete();
     });
   }
 
@@ -415,10 +416,8 @@ export class Archive implements Store {
     this.#forgotten.clear();
     if (changed.length > 0 || forgotten.length > 0) {
       await this.#sink.flush?.();
-      await this.#keeper?.keep(changed, forgotten, this.#end);
-    }
-    for (const filed of changed) {
-      this.#count(filed);
+      changed.forEach((filed) => this.#count(filed));
+      await this.#keeper?.keep(changed, forgotten, { ...this.#durable, end: this.#end });
     }
     this.#unflushed = 0;
     this.#flushedAt = performance.now();

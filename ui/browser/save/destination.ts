@@ -57,7 +57,7 @@ export interface Destination {
    * of the page's chosen files are wanted, ascending by entry.
    */
   plan(firstEntry: number, entries: readonly Entry[]): Promise<Want[]>;
-  /** Writes a chunk that was opened and is therefore authentic. `last` says that nothing more of the entry comes. */
+  /** Writes a chunk that was opened and is therefore authentic; its buffer may be given away. `last` says that nothing more of the entry comes. */
   write(header: RecordHeader, chunk: Bytes, last: boolean): Promise<void>;
   /** What is missing of this entry will not come. */
   fail(entry: number, failure: EntryFailure): Promise<void>;
