@@ -1,11 +1,11 @@
 // Who does a page's cryptography: WebCrypto, which works beside the page's thread, or where a page has none (on plain
 // HTTP) workers in plain JavaScript. Argon2, which no browser has, is always a worker's.
 import type { Bytes } from '../protocol/bytes';
-import { Key } from '../protocol/crypto';
+import { Key, psk } from '../protocol/crypto';
 import { ProtocolError } from '../protocol/error';
 import type { LinkSecret, ShareId } from '../protocol/id';
 import { type CryptoProvider, webProvider } from '../protocol/provider';
-import { type Answer, type Numbered, type Order, carryOut } from './opener';
+import type { Answer, Numbered, Order } from './opener';
 
 // More would only wait for the same memory and battery.
 const MAX_WORKERS = 4;
@@ -26,14 +26,16 @@ export async function derivePsk(
   share: ShareId,
   password: string | undefined,
 ): Promise<Key> {
-  const order: Order = { type: 'psk', secret: secret.expose(), share, password };
-  // Without Argon2 it is done sooner than a worker has begun.
-  const worker = password === undefined ? undefined : new Desk();
+  if (password === undefined) {
+    // Without Argon2 it is done sooner than a worker has begun.
+    return psk(secret, share, undefined);
+  }
+  const desk = new Desk();
   try {
-    const bytes = await (worker === undefined ? carryOut(order) : worker.ask(order, []));
-    return new Key(bytes ?? new Uint8Array());
+    const order: Order = { type: 'psk', secret: secret.expose(), share, password };
+    return new Key((await desk.ask(order, [])) ?? new Uint8Array());
   } finally {
-    worker?.close();
+    desk.close();
   }
 }
 

@@ -131,8 +131,12 @@ test('a loss is told with its reason, and whether it is this browser that has no
     state: { at: 'retrying', trouble, seconds: 2, offline: true },
     path: null,
   });
+  model.handleEvent({ type: 'connecting' }, 0);
+  expect(model.state.at, 'tried all the same').toBe('retrying');
   model.handleNetwork(false);
   expect(model.state).toMatchObject({ at: 'retrying', offline: false });
+  model.handleEvent({ type: 'connecting' }, 0);
+  expect(model.state.at).toBe('connecting');
 });
 
 test('the end is told with what became of it', () => {

@@ -64,7 +64,10 @@ export class Model {
         this.state = { at: 'sender_away' };
         break;
       case 'connecting':
-        this.state = { at: 'connecting' };
+        // Without a network it is tried all the same, as the sender may be on this machine; that is no news.
+        if (!(this.isOffline && this.state.at === 'retrying')) {
+          this.state = { at: 'connecting' };
+        }
         break;
       case 'opened':
         this.#handleOpened(event.name, event.listing);
