@@ -33,8 +33,8 @@ export async function carryOut(order: Order): Promise<Bytes | undefined> {
   return cipher[order.type](order.nonce, order.associated, order.content);
 }
 
-// A page that imports this for `carryOut` is no worker.
-if (typeof document === 'undefined') {
+// Whoever imports this for `carryOut` is no worker.
+if ('WorkerGlobalScope' in globalThis) {
   addEventListener('message', ({ data }: MessageEvent<Numbered>) => {
     void carryOut(data.order).then((bytes) => {
       const answer: Answer = { id: data.id, bytes };
