@@ -9,7 +9,7 @@ import { pureProvider } from '../protocol/provider';
 /** What the page asks for. */
 export type Order =
   | { type: 'seal' | 'open'; key: Bytes; nonce: Bytes; associated: Bytes; content: Bytes }
-  | { type: 'psk'; secret: Uint8Array; share: ShareId; password: string };
+  | { type: 'psk'; secret: Uint8Array; share: ShareId; password: string | undefined };
 
 /** An order and its number, which the answer has too. */
 export interface Numbered {
@@ -23,7 +23,8 @@ export interface Answer {
   bytes: Bytes | undefined;
 }
 
-async function carryOut(order: Order): Promise<Bytes | undefined> {
+/** Does what is asked, on this thread. */
+export async function carryOut(order: Order): Promise<Bytes | undefined> {
   if (order.type === 'psk') {
     const { secret, share, password } = order;
     return new Uint8Array(psk(new LinkSecret(secret), share, password).expose());
@@ -32,9 +33,12 @@ async function carryOut(order: Order): Promise<Bytes | undefined> {
   return cipher[order.type](order.nonce, order.associated, order.content);
 }
 
-addEventListener('message', ({ data }: MessageEvent<Numbered>) => {
-  void carryOut(data.order).then((bytes) => {
-    const answer: Answer = { id: data.id, bytes };
-    postMessage(answer, { transfer: bytes === undefined ? [] : [bytes.buffer] });
+// Whoever imports this for `carryOut` is no worker.
+if ('WorkerGlobalScope' in globalThis) {
+  addEventListener('message', ({ data }: MessageEvent<Numbered>) => {
+    void carryOut(data.order).then((bytes) => {
+      const answer: Answer = { id: data.id, bytes };
+      postMessage(answer, { transfer: bytes === undefined ? [] : [bytes.buffer] });
+    });
   });
-});
+}

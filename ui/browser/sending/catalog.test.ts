@@ -178,7 +178,7 @@ describe('reading', () => {
   });
 
   test.each([
-    ['NotReadableError', 'denied'],
+    ['NotReadableError', 'changed'],
     ['NotFoundError', 'failed'],
     ['SecurityError', 'denied'],
   ])('a file that a browser refuses with %s is %s', async (name, failure) => {
@@ -190,15 +190,22 @@ describe('reading', () => {
     expect(await new CatalogReader(catalog).read({ entry: 0, chunk: 0, len: 6 })).toBe(failure);
   });
 
-  test('a file that was changed and is refused is changed', async () => {
-    let now = file('a', 'before');
-    const source: SourceItem = { kind: 'file', name: 'a', open: () => Promise.resolve(now) };
-    const catalog = await walked([source]);
-    now = file('a', 'other text');
-    now.slice = () => {
-      throw named('NotReadableError');
+  test.each([
+    ['before', 'denied'],
+    ['other text', 'changed'],
+  ])('a file that is refused and is now "%s" is %s', async (content, failure) => {
+    const refuse = (content: string): File => {
+      const now = file('a', content);
+      now.slice = () => {
+        throw named('NotReadableError');
+      };
+      return now;
     };
-    expect(await new CatalogReader(catalog).read({ entry: 0, chunk: 0, len: 6 })).toBe('changed');
+    let now = (): File => file('a', 'before');
+    const source: SourceItem = { kind: 'file', name: 'a', open: () => Promise.resolve(now()) };
+    const catalog = await walked([source]);
+    now = () => refuse(content);
+    expect(await new CatalogReader(catalog).read({ entry: 0, chunk: 0, len: 6 })).toBe(failure);
   });
 });
 

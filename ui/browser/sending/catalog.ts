@@ -127,8 +127,9 @@ export class CatalogReader {
       return 'changed';
     }
     const start = chunk * CHUNK_SIZE;
+    let file: File | undefined;
     try {
-      const file = await this.#file(entry, listed);
+      file = await this.#file(entry, listed);
       const bytes = new Uint8Array(await file.slice(start, start + len).arrayBuffer());
       // After the read, so that a change during it is seen.
       if (bytes.length === len && isAsListed(file, listed)) {
@@ -138,7 +139,7 @@ export class CatalogReader {
       return 'changed';
     } catch (error) {
       this.#open = undefined;
-      return this.#whyNot(error, listed);
+      return whyNot(error, file, listed);
     }
   }
 
@@ -148,18 +149,24 @@ export class CatalogReader {
     }
     return this.#open.file;
   }
+}
 
-  // Browsers say the same of a file that was changed and of one that is not theirs to read.
-  async #whyNot(error: unknown, listed: Listed): Promise<EntryFailure> {
-    const failure = failureOf(error);
-    if (failure !== 'changed') {
-      return failure;
-    }
-    try {
-      return isAsListed(await listed.file.open(), listed) ? 'denied' : 'changed';
-    } catch {
-      return 'changed';
-    }
+// Browsers say the same of a file that was changed and of one that is not theirs to read. One that can be looked at anew,
+// and is as it was, is the latter; a file of an input stays as it was first seen.
+async function whyNot(
+  error: unknown,
+  file: File | undefined,
+  listed: Listed,
+): Promise<EntryFailure> {
+  const failure = failureOf(error);
+  if (failure !== 'changed') {
+    return failure;
+  }
+  try {
+    const anew = await listed.file.open();
+    return anew !== file && isAsListed(anew, listed) ? 'denied' : 'changed';
+  } catch {
+    return 'changed';
   }
 }
 
