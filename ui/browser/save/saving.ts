@@ -156,8 +156,12 @@ export class Saving implements Destination {
     });
   }
 
-  handover(): Promise<Handover | undefined> {
-    return this.#guard(async () => this.#store.handover?.());
+  async handover(): Promise<Handover | undefined> {
+    try {
+      return await this.#store.handover?.();
+    } catch (error) {
+      throw trouble(error);
+    }
   }
 
   async close(): Promise<void> {
