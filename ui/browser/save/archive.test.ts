@@ -28,6 +28,8 @@ class Bucket implements Sink {
     grown.set(this.bytes);
     grown.set(bytes, from);
     this.bytes = grown;
+    // Given away, as to a worker.
+    structuredClone(bytes, { transfer: [bytes.buffer] });
   }
 
   async end(length: number): Promise<void> {

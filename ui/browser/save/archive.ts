@@ -279,9 +279,9 @@ export class Archive implements Store {
     let parts: Bytes[] = [];
     let length = 0;
     const put = async (): Promise<void> => {
-      const part = concat(...parts);
-      await this.#sink.write(at, part);
-      at += part.length;
+      const written = length;
+      await this.#sink.write(at, concat(...parts));
+      at += written;
       [parts, length] = [[], 0];
     };
     for (const filed of entries) {
@@ -293,16 +293,15 @@ export class Archive implements Store {
       }
     }
     const directory = at + length - start;
-    parts.push(endRecords(entries.length, start, directory));
+    const end = endRecords(entries.length, start, directory);
+    parts.push(end);
+    length += end.length;
     await put();
     return at;
   }
 
-  async handover(): Promise<Handover> {
-    if (this.#sink.handover === undefined) {
-      throw new Error('this way hands nothing over');
-    }
-    return this.#sink.handover();
+  async handover(): Promise<Handover | undefined> {
+    return this.#sink.handover?.();
   }
 
   async close(): Promise<void> {
@@ -375,11 +374,10 @@ export class Archive implements Store {
     if (this.#isSingle) {
       return;
     }
-    const bytes = concat(localHeader(filed), content, descriptor(filed));
-    await this.#put(filed.offset, bytes);
     if (this.#sink.seeks) {
-      this.#end += bytes.length;
+      this.#end += entryLength(filed);
     }
+    await this.#put(filed.offset, concat(localHeader(filed), content, descriptor(filed)));
     this.#changed.add(filed);
     await this.#flushIfDue();
   }
@@ -391,10 +389,12 @@ export class Archive implements Store {
   }
 
   async #put(at: number, bytes: Bytes): Promise<void> {
+    // A sink may give the buffer away.
+    const { length } = bytes;
     await this.#sink.write(at, bytes);
-    this.#unflushed += bytes.length;
+    this.#unflushed += length;
     if (!this.#sink.seeks) {
-      this.#end += bytes.length;
+      this.#end += length;
     }
   }
 

@@ -67,6 +67,12 @@ interface Open {
   flushedAt: number;
 }
 
+// What the journal knows of a file, and whether it is still in its place.
+interface Known {
+  readonly record: FileRecord;
+  isThere: boolean;
+}
+
 /** See above. */
 export class FolderStore implements Store {
   readonly way = 'folder';
@@ -114,7 +120,6 @@ export class FolderStore implements Store {
     const items = things.flatMap((thing) => (thing.kind === 'file' ? [thing.item] : []));
     const known = await this.#lookUp(items);
     const standings: Standing[] = [];
-    const records: FileRecord[] = [];
     for (const thing of things) {
       if (thing.kind === 'symlink') {
         standings.push({ failed: 'symlink' });
@@ -125,36 +130,48 @@ export class FolderStore implements Store {
           standings.push({ as: (await this.#folders.folder(thing.path)).as, have: 0 });
           this.#directories += 1;
         } else {
-          standings.push(await this.#planFile(thing.item, known.get(thing.item.path), records));
+          standings.push(await this.#planFile(thing.item, known.get(thing.item.path)));
         }
       } catch (error) {
         standings.push({ failed: lossOf(error) });
       }
     }
-    await this.#terms.journal?.step(this.#terms.key, { put: records, remove: [] });
+    // Names are known before anything is there that has them.
+    await this.#writeRecords();
+    this.#check();
     return standings;
   }
 
-  // What earlier visits know of these files, as far as it is still so.
-  async #lookUp(items: readonly FileItem[]): Promise<Map<string, FileRecord>> {
+  // What earlier visits know of these files; one that is not in its place any more is not said to be `isThere`.
+  async #lookUp(items: readonly FileItem[]): Promise<Map<string, Known>> {
     const { journal, key } = this.#terms;
-    const paths = items.map(({ path }) => path);
-    const records = (await journal?.lookUp(key, paths)) ?? [];
-    const known = new Map<string, FileRecord>();
-    await mapFew(items, OPEN, async (item) => {
-      const record = records[items.indexOf(item)];
-      if (record !== undefined) {
-        known.set(item.path, record);
+    const records = await journal?.lookUp(
+      key,
+      items.map(({ path }) => path),
+    );
+    const known = new Map<string, Known>();
+    const done: { folder: Folder; name: string; of: Known }[] = [];
+    for (const record of records ?? []) {
+      if (record === undefined) {
+        continue;
       }
+      const of: Known = { record, isThere: false };
+      known.set(record.path, of);
+      if (record.state === 'done') {
+        const folder = await this.#folders.parent(record.path);
+        const name = nameIn(folder, record);
+        if (name !== undefined) {
+          done.push({ folder, name, of });
+        }
+      }
+    }
+    await mapFew(done, OPEN, async ({ folder, name, of }) => {
+      of.isThere = await this.#isThere(folder, name, of.record.size);
     });
     return known;
   }
 
-  async #planFile(
-    item: FileItem,
-    record: FileRecord | undefined,
-    records: FileRecord[],
-  ): Promise<Standing> {
+  async #planFile(item: FileItem, known: Known | undefined): Promise<Standing> {
     const chunks = chunkCount(item.size);
     const begun = this.#open.get(item.path) ?? this.#placing.get(item.path);
     if (begun !== undefined && sameFile(begun.item, item)) {
@@ -166,14 +183,11 @@ export class FolderStore implements Store {
       await this.#abandon(begun);
     }
     const folder = await this.#folders.parent(item.path);
-    const name = record?.as.startsWith(prefix(folder))
-      ? record.as.slice(prefix(folder).length)
-      : undefined;
-    const isSame = record !== undefined && sameFile(record, item);
+    const record = known?.record;
+    const name = record && nameIn(folder, record);
     let have = 0;
-    if (record !== undefined && isSame && name !== undefined) {
-      if (record.state === 'done' && (await this.#isThere(folder, name, item.size))) {
-        this.#folders.claim(folder, name);
+    if (record !== undefined && sameFile(record, item) && name !== undefined) {
+      if (known?.isThere) {
         return { as: record.as, have: chunks };
       }
       if (record.state === 'staged') {
@@ -186,7 +200,7 @@ export class FolderStore implements Store {
     // A file that was begun is ours to write over; one that was whole and has another size now is not.
     const isOurs = name !== undefined && record?.state !== 'done';
     if (isOurs) {
-      this.#folders.claim(folder, name);
+      await this.#folders.claim(folder, name);
     }
     const open: Open = {
       item,
@@ -202,7 +216,7 @@ export class FolderStore implements Store {
       flushedAt: performance.now(),
     };
     this.#reserved += open.isStaged ? item.size : 0;
-    records.push(this.#record(open, have > 0 ? 'staged' : 'begun'));
+    this.#records.set(item.path, this.#record(open, have > 0 ? 'staged' : 'begun'));
     if (have === chunks) {
       this.#placeSoon(open);
     } else {
@@ -267,10 +281,14 @@ export class FolderStore implements Store {
   // Runs `work` behind all else that is done to this file. A failure is the file's own, or ends everything.
   #then(open: Open, work: () => Promise<void>): Promise<void> {
     open.tail = open.tail.then(async () => {
-      if (open.isLost || this.#error !== undefined) {
+      if (open.isLost) {
         return;
       }
       try {
+        if (this.#error !== undefined) {
+          await this.#breakOff(open);
+          return;
+        }
         await work();
       } catch (error) {
         await this.#failed(open, error);
@@ -286,7 +304,7 @@ export class FolderStore implements Store {
       this.#told?.failed(open.item, loss);
     } catch (cause) {
       this.#error ??= { cause };
-      this.#letGo(open);
+      await this.#breakOff(open).catch(() => undefined);
     }
   }
 
@@ -531,8 +549,8 @@ export class FolderStore implements Store {
 // Why a single file can't be written; throws again what is not the file's own.
 function lossOf(error: unknown): Loss {
   switch (nameOf(error)) {
+    // One that this disk can't hold, or is too long for it.
     case 'TypeError':
-    // A name that is too long for this disk.
     case 'InvalidStateError':
       return 'name';
     // The browser thinks that it is dangerous, something holds it open, or a folder has its name.
@@ -544,6 +562,12 @@ function lossOf(error: unknown): Loss {
     default:
       throw error;
   }
+}
+
+// The name that a record says the file has in `folder`, if it is of that folder.
+function nameIn(folder: Folder, { as }: FileRecord): string | undefined {
+  const name = as.startsWith(prefix(folder)) ? as.slice(prefix(folder).length) : '';
+  return name === '' || name.includes('/') ? undefined : name;
 }
 
 function prefix(folder: Folder): string {

@@ -57,9 +57,14 @@ export class Folders {
     return take(folder, name ?? plain);
   }
 
-  /** Notes that an earlier visit gave this name out. */
-  claim(folder: Folder, name: string): void {
+  /** Takes a name that an earlier visit gave out, and removes what a crash left beside it. */
+  async claim(folder: Folder, name: string): Promise<void> {
     take(folder, name);
+    // Chromium's swap file.
+    const swap = `${name}.crswap`;
+    if (this.has(folder, swap)) {
+      await folder.handle.removeEntry(swap).catch(() => undefined);
+    }
   }
 
   /** Whether something has this name. */

@@ -45,7 +45,12 @@ export class Saving implements Destination {
   // What ended it: nothing is written after that.
   #broken: ProtocolError | undefined;
 
-  constructor(store: Store, chosen: (path: string) => boolean) {
+  /** `release` is called when the store is let go. */
+  constructor(
+    store: Store,
+    chosen: (path: string) => boolean,
+    private readonly release: () => void = () => undefined,
+  ) {
     this.way = store.way;
     this.#store = store;
     this.#chosen = chosen;
@@ -141,6 +146,7 @@ export class Saving implements Destination {
   finish(): Promise<SavingReport> {
     return this.#guard(async () => {
       await this.#store.finish();
+      this.release();
       return {
         bytes: this.#bytes,
         entries: this.#entries,
@@ -150,16 +156,31 @@ export class Saving implements Destination {
     });
   }
 
-  handover(): Promise<Handover | undefined> {
-    return this.#guard(async () => this.#store.handover?.());
+  async handover(): Promise<Handover | undefined> {
+    try {
+      return await this.#store.handover?.();
+    } catch (error) {
+      throw trouble(error);
+    }
   }
 
   async close(): Promise<void> {
-    await this.#store.close().catch((error: unknown) => Promise.reject(trouble(error)));
+    await this.#end(this.#store.close());
   }
 
   async discard(): Promise<void> {
-    await this.#store.discard().catch((error: unknown) => Promise.reject(trouble(error)));
+    await this.#end(this.#store.discard());
+  }
+
+  async #end(work: Promise<void>): Promise<void> {
+    this.#broken ??= new ProtocolError('disk_failed', 'the destination is closed');
+    try {
+      await work;
+    } catch (error) {
+      throw trouble(error);
+    } finally {
+      this.release();
+    }
   }
 
   // What to do about an entry that is chosen; nothing if that is known already.
@@ -199,7 +220,12 @@ export class Saving implements Destination {
     const failed = this.#failed;
     const told: Told = {
       renamed: (item, as) => {
-        renamed.push({ path: item.path, as });
+        const known = renamed.find(({ path }) => path === item.path);
+        if (known === undefined) {
+          renamed.push({ path: item.path, as });
+        } else {
+          known.as = as;
+        }
       },
       failed: (item, failure) => {
         failed.push({ path: item.path, failure });

@@ -49,7 +49,7 @@ export interface Store {
   drop(item: FileItem): Promise<void>;
   /** Puts all in its place. */
   finish(): Promise<void>;
-  handover?(): Promise<Handover>;
+  handover?(): Promise<Handover | undefined>;
   close(): Promise<void>;
   discard(): Promise<void>;
 }
