@@ -1,6 +1,7 @@
 // Where a download of the page goes: one interface over the ways that browsers have of saving.
 import type { Entry, EntryFailure, RecordHeader, Want } from '../../protocol/bindings';
 import type { Bytes } from '../../protocol/bytes';
+import type { Handover } from '../page';
 
 /**
  * How a download is saved, from what can do most to what can do least.
@@ -59,6 +60,8 @@ export interface Destination {
   fail(entry: number, failure: EntryFailure): Promise<void>;
   /** Everything has come: resolves when all of it is durable and in its place. */
   finish(): Promise<SavingReport>;
+  /** What the person is to click, after `finish`, where the files are with the page: `private` and `memory`. */
+  handover(): Promise<Handover | undefined>;
   /** Keeps what is there for another time, and lets go of files that are open. */
   close(): Promise<void>;
   /** Removes what was begun and is not complete. */
