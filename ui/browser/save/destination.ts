@@ -18,6 +18,8 @@ export interface WayOffer {
   limit: number | undefined;
   /** Whether a download goes on after the page was closed, reloaded or has crashed. */
   resumes: boolean;
+  /** Files of more bytes than this begin anew after the page was gone, for want of room to stage them. */
+  resumesTo: number | undefined;
   /** Whether several files are put into one zip. */
   zips: boolean;
 }
@@ -42,7 +44,8 @@ export interface Durable {
  * Takes the content of what was chosen. It outlives the sessions that bring it: a session that follows a lost one plans
  * anew from the first page on, and is asked only for what is missing.
  *
- * Every method rejects with a `ProtocolError`: `disk_full`, `disk_failed` or `destination_gone`. Whoever drives it waits
+ * Every method rejects with a `ProtocolError`: `disk_full`, `disk_failed`, `destination_gone`, or `interrupted` where the
+ * person cancelled what the browser was saving. After that nothing more can be written. Whoever drives it waits
  * for each answer of `plan`, and calls `write` and `fail` in the order in which chunks and failures come; it need not wait
  * for one `write` before the next, and counts a chunk as written when its promise resolves.
  */
@@ -54,7 +57,7 @@ export interface Destination {
    * of the page's chosen files are wanted, ascending by entry.
    */
   plan(firstEntry: number, entries: readonly Entry[]): Promise<Want[]>;
-  /** Writes a chunk that was opened and is therefore authentic. `last` says that nothing more of the entry comes. */
+  /** Writes a chunk that was opened and is therefore authentic; its buffer may be given away. `last` says that nothing more of the entry comes. */
   write(header: RecordHeader, chunk: Bytes, last: boolean): Promise<void>;
   /** What is missing of this entry will not come. */
   fail(entry: number, failure: EntryFailure): Promise<void>;
