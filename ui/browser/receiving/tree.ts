@@ -49,7 +49,17 @@ interface Folder {
 interface Gathering {
   skip: number;
   take: number;
+  // The number of the next row.
+  next: number;
   rows: TreeRow[];
+}
+
+// The folder whose rows are gathered, as they need to know it.
+interface Above {
+  depth: number;
+  ticked: boolean;
+  // Its own row; the root has none.
+  row: number | null;
 }
 
 function nothing(): Sum {
@@ -127,8 +137,8 @@ export class Tree {
 
   /** At most `count` of the visible rows, from the one numbered `from`. */
   rows(from: number, count: number): { total: number; from: number; rows: TreeRow[] } {
-    const gathering: Gathering = { skip: from, take: count, rows: [] };
-    this.#gather(this.#root, 0, this.#isTicked(ROOT), gathering);
+    const gathering: Gathering = { skip: from, take: count, next: 0, rows: [] };
+    this.#gather(this.#root, { depth: 0, ticked: this.#isTicked(ROOT), row: null }, gathering);
     return { total: this.#root.rows, from, rows: gathering.rows };
   }
 
@@ -406,26 +416,28 @@ export class Tree {
   }
 
   // A share is at most 512 folders deep, and so is this.
-  #gather(folder: Folder, depth: number, ticked: boolean, gathering: Gathering): void {
+  #gather(folder: Folder, above: Above, gathering: Gathering): void {
     const nodeOf = (child: number): number => this.#at(child).node;
     let from = 0;
     for (const place of folder.opened) {
       if (gathering.take === 0) {
         return;
       }
-      this.#emit(folder.folders, from, place + 1, nodeOf, depth, ticked, gathering);
+      this.#emit(folder.folders, from, place + 1, nodeOf, above, gathering);
       const child = this.#at(folder.folders[place] ?? ROOT);
       if (gathering.skip >= child.rows) {
         gathering.skip -= child.rows;
+        gathering.next += child.rows;
       } else {
-        const isFlipped = this.#flipped.get(child.node) === 1;
-        this.#gather(child, depth + 1, ticked !== isFlipped, gathering);
+        const ticked = above.ticked !== (this.#flipped.get(child.node) === 1);
+        const below = { depth: above.depth + 1, ticked, row: gathering.next - 1 };
+        this.#gather(child, below, gathering);
       }
       from = place + 1;
     }
-    this.#emit(folder.folders, from, folder.folders.length, nodeOf, depth, ticked, gathering);
+    this.#emit(folder.folders, from, folder.folders.length, nodeOf, above, gathering);
     const same = (leaf: number): number => leaf;
-    this.#emit(folder.leaves, 0, folder.leaves.length, same, depth, ticked, gathering);
+    this.#emit(folder.leaves, 0, folder.leaves.length, same, above, gathering);
   }
 
   #emit(
@@ -433,8 +445,7 @@ export class Tree {
     from: number,
     end: number,
     nodeOf: (number: number) => number,
-    depth: number,
-    ticked: boolean,
+    above: Above,
     gathering: Gathering,
   ): void {
     const skipped = Math.min(gathering.skip, end - from);
@@ -442,17 +453,19 @@ export class Tree {
     const taken = Math.min(gathering.take, end - from - skipped);
     gathering.take -= taken;
     for (let at = from + skipped; at < from + skipped + taken; at += 1) {
-      gathering.rows.push(this.#row(nodeOf(numbers[at] ?? ROOT), depth, ticked));
+      gathering.rows.push(this.#row(nodeOf(numbers[at] ?? ROOT), above));
     }
+    gathering.next += end - from;
   }
 
-  #row(node: number, depth: number, folderTicked: boolean): TreeRow {
-    const ticked = folderTicked !== (this.#flipped.get(node) === 1);
+  #row(node: number, above: Above): TreeRow {
+    const ticked = above.ticked !== (this.#flipped.get(node) === 1);
     const number = this.#folderOf(node);
     const folder = number === undefined ? undefined : this.#at(number);
     const row: TreeRow = {
       node,
-      depth,
+      depth: above.depth,
+      parent: above.row,
       name: this.#names.get(node),
       kind: KINDS[this.#kind.get(node)] ?? 'file',
       bytes: folder?.held.bytes ?? this.#bytes.get(node),
