@@ -1,7 +1,19 @@
 // A person who receives in a browser: what they click, and what they have in the end.
 import { createHash } from 'node:crypto';
-import type { Download, Page } from 'playwright-core';
+import type { Download, Locator, Page } from 'playwright-core';
 import type { Person } from './browser';
+
+const PATIENCE_MS = 60_000;
+
+/** The ways to save, and their words. */
+export type Way = 'folder' | 'stream' | 'private' | 'memory';
+
+const WAYS: Record<Way, RegExp> = {
+  folder: /^Into a folder/,
+  stream: /^Through the browser/,
+  private: /^In the browser/,
+  memory: /^In the memory/,
+};
 
 // No test can click in the system's own folder dialog. What it would give is a real handle all the same: a folder in
 // the browser's private file system, written and read through the same API as one of the person's.
@@ -25,25 +37,43 @@ export class ReceivingPage {
 
   /** Joins the queue. */
   async begin(): Promise<void> {
-    await this.page.getByRole('button', { name: 'Download here' }).click();
+    await this.page.getByRole('button', { name: /^(Download|Continue) here$/ }).click();
+  }
+
+  /** Waits until it can be chosen how to save it, and chooses. */
+  async choose(way: Way): Promise<void> {
+    await this.page.getByRole('radio', { name: WAYS[way] }).check({ timeout: PATIENCE_MS });
+  }
+
+  /** The button that begins to save. */
+  get go(): Locator {
+    return this.page.getByRole('button', { name: /^Download [\d.]+/ });
   }
 
   /** Waits until something can be chosen, and saves all of it into a folder. */
   async saveToFolder(): Promise<void> {
-    await this.page.getByRole('button', { name: /^(Choose a folder|Save into a folder)/ }).click();
+    await this.choose('folder');
+    await this.go.click();
   }
 
   /** The same through the browser's own downloads. */
   async saveAsDownload(): Promise<Download> {
-    const [download] = await Promise.all([
-      this.page.waitForEvent('download'),
-      this.page.getByRole('button', { name: /^Download/ }).click(),
-    ]);
+    await this.choose('stream');
+    const [download] = await Promise.all([this.page.waitForEvent('download'), this.go.click()]);
     return download;
   }
 
+  /** Waits until so many bytes in a hundred have come. */
+  async percent(least: number): Promise<void> {
+    await this.page.waitForFunction(
+      (least) => Number(/^(\d+)/.exec(document.title)?.[1] ?? 0) >= least,
+      least,
+      { timeout: PATIENCE_MS },
+    );
+  }
+
   /** Waits for the word that all is verified. */
-  async done(timeout = 60_000): Promise<void> {
+  async done(timeout = PATIENCE_MS): Promise<void> {
     await this.page.getByRole('heading', { name: /verified/ }).waitFor({ timeout });
   }
 
