@@ -29,7 +29,10 @@ export type ReceiveState =
   | { at: 'connecting' }
   /** The manifest comes; `listed` of `OfferView.entries` are there. */
   | { at: 'listing'; listed: number }
-  /** The person ticks and chooses; the slot is kept until `keptUntil`, or was given up and is asked for again. */
+  /**
+   * The person ticks and chooses; the slot is kept until `keptUntil`, in milliseconds since 1970, or was given up and is
+   * asked for again with the choice.
+   */
   | { at: 'choosing'; keptUntil: number | null }
   | { at: 'downloading' }
   | { at: 'paused' }

@@ -114,13 +114,13 @@ export class Receiver implements Receiving {
   }
 
   async save(way: WayOffer['way']): Promise<void> {
-    if (this.#target !== undefined || this.#isOpening) {
+    // How it is saved depends on whether it is one file, which the whole list tells.
+    if (this.#target !== undefined || this.#isOpening || !this.#model.isListed) {
       return;
     }
     const decision = this.#decision;
     const flips = this.#model.tree.flips();
     const { bytes, entries } = this.#model.chosen;
-    const counted = this.#model.isListed ? { bytes, entries } : undefined;
     this.#isOpening = true;
     try {
       // Before anything is waited for: the browser's picker opens for nothing but a click.
@@ -129,6 +129,7 @@ export class Receiver implements Receiving {
         await destination.close();
         return;
       }
+      const counted = { bytes, entries };
       this.#target = { destination, takes: chooser(flips), counted };
     } catch (error) {
       // Whoever closes the picker goes on choosing.
@@ -350,7 +351,7 @@ export class Receiver implements Receiving {
     const { bytes, entries, files } = this.#model.chosen;
     return {
       shareKey: shareKey(this.#link),
-      name: this.#model.name,
+      name: (files === 1 ? this.#model.tree.onlyFile() : undefined) ?? this.#model.name,
       chosen: chooser(flips),
       totals: { bytes, entries, files },
     };

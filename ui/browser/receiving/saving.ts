@@ -5,7 +5,7 @@ import type { Destination, Way, WayOffer } from '../save/destination';
 export interface SavingInfo {
   /** The same for each visit to a link, and no secret. */
   shareKey: string;
-  /** The share's display name. */
+  /** The name of the one file that is wanted, else the share's display name. */
   name: string;
   /** Whether the entry at a path is wanted. */
   chosen: (path: string) => boolean;

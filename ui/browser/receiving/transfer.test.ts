@@ -110,19 +110,35 @@ test('what the destination refuses ends it, with its reason', all, async () => {
 test('no more is out than the destination has taken, and a window', all, async () => {
   const big = [entry('big', 3 * CREDIT_WINDOW)];
   const [sender, shelf] = [new Sender(big), new Shelf()];
-  let open: () => void = () => undefined;
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  shelf.onWrite = () => gate;
+  // Writes that may end, and those that wait to.
+  let allowed = 0;
+  const waiting: (() => void)[] = [];
+  shelf.onWrite = () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      waiting.splice(0, allowed - shelf.chunks.size).forEach((end) => {
+        end();
+      });
+    });
+  const allow = (count: number): void => {
+    allowed += count;
+    waiting.splice(0, count).forEach((end) => {
+      end();
+    });
+  };
   const ended = receive(sender, shelf);
   const window = CREDIT_WINDOW / CHUNK_SIZE;
-  await vi.waitFor(() => {
-    expect(sender.sent.length).toBe(window);
-  }, all);
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(sender.sent.length).toBe(window);
-  open();
+  const isOut = async (count: number): Promise<void> => {
+    await vi.waitFor(() => {
+      expect(sender.sent.length).toBe(count);
+    }, all);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(sender.sent.length).toBe(count);
+  };
+  await isOut(window);
+  allow(window / 4);
+  await isOut(window + window / 4);
+  allow(3 * window);
   expect((await ended).type).toBe('finished');
   expect(shelf.holds(big)).toBe(true);
 });

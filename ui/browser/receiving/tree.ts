@@ -135,6 +135,26 @@ export class Tree {
     return this.#chosenBelow(this.#root, this.#isTicked(ROOT));
   }
 
+  /** The name of the one file that is ticked, where it is one. */
+  onlyFile(): string | undefined {
+    let [folder, ticked] = [this.#root, this.#isTicked(ROOT)];
+    for (;;) {
+      const isTaken = (node: number): boolean => ticked !== (this.#flipped.get(node) === 1);
+      const { files } = this.#chosenBelow(folder, ticked);
+      const leaf = folder.leaves.find((node) => this.#kind.get(node) === FILE && isTaken(node));
+      if (files !== 1 || leaf !== undefined) {
+        return files === 1 && leaf !== undefined ? this.#names.get(leaf) : undefined;
+      }
+      const below = folder.folders
+        .map((child) => this.#at(child))
+        .find((child) => this.#chosenBelow(child, isTaken(child.node)).files === 1);
+      if (below === undefined) {
+        return undefined;
+      }
+      [folder, ticked] = [below, isTaken(below.node)];
+    }
+  }
+
   /** At most `count` of the visible rows, from the one numbered `from`. */
   rows(from: number, count: number): { total: number; from: number; rows: TreeRow[] } {
     const gathering: Gathering = { skip: from, take: count, next: 0, rows: [] };
