@@ -3,6 +3,7 @@
 // Built to exactly /sw.js, as one classic script without imports at run time (an entry of its own with a fixed name), and
 // registered with the scope /d/, so that it never sees any other request. Nothing is cached.
 import { type PageMessage, SCOPE, type StreamMessage, type WorkerMessage } from './save/port';
+import { release } from './save/release';
 
 // The library of workers that TypeScript has can't be loaded beside the page's.
 interface ExtendableEvent extends Event {
@@ -28,6 +29,8 @@ interface Offer {
 
 // Pieces of a quarter of a MiB that may wait here for the browser's disk.
 const WAITING = 4;
+// A piece is read whole before the next one is asked for; some are kept beyond that all the same.
+const KEPT = WAITING + 4;
 
 const worker = self as unknown as Scope;
 const offers = new Map<string, Offer>();
@@ -42,6 +45,7 @@ worker.addEventListener('message', ({ data, ports }) => {
   const [port] = ports;
   if (data.type === 'offer' && port !== undefined) {
     offers.set(data.id, { name: data.name, size: data.size, port });
+    port.postMessage('offered' satisfies StreamMessage);
   }
 });
 worker.addEventListener('fetch', (event) => {
@@ -71,6 +75,7 @@ function content(port: MessagePort): ReadableStream<Uint8Array> {
   let isOver = false;
   // What a pull waits for.
   let came: (() => void) | undefined;
+  const given: Uint8Array<ArrayBuffer>[] = [];
   const over = (): void => {
     isOver = true;
     came?.();
@@ -96,6 +101,7 @@ function content(port: MessagePort): ReadableStream<Uint8Array> {
             abort();
           } else {
             controller.enqueue(data);
+            given.push(data);
             came?.();
           }
         };
@@ -105,6 +111,9 @@ function content(port: MessagePort): ReadableStream<Uint8Array> {
         say('started');
       },
       pull() {
+        if (given.length > KEPT) {
+          given.splice(0, given.length - KEPT).forEach(release);
+        }
         return new Promise((resolve) => {
           came = resolve;
           say('pull');

@@ -1,5 +1,6 @@
 // The worker that writes files of the origin-private file system: only a worker may do so at an offset, and flush.
 import type { DiskAnswer, DiskCall } from './disk';
+import { release } from './release';
 
 // TypeScript's library for pages leaves out what only workers have.
 interface SyncAccessHandle {
@@ -45,8 +46,10 @@ async function carryOut(call: DiskCall): Promise<number> {
   switch (call.op) {
     case 'write': {
       // Some browsers write less than all where there is no room, instead of failing.
+      const { length } = call.bytes;
       const written = handle.write(call.bytes, { at: call.at });
-      if (written < call.bytes.length) {
+      release(call.bytes);
+      if (written < length) {
         throw new DOMException('not all was written', 'QuotaExceededError');
       }
       return 0;

@@ -2,6 +2,7 @@
 import type { Bytes } from '../../protocol/bytes';
 import type { Handover } from '../page';
 import type { Sink } from './archive';
+import { release } from './release';
 
 // Bytes that are put into a blob at once: a blob for each chunk is costly, and its bytes leave the page's memory.
 const PIECE = 8 * 1024 * 1024;
@@ -46,6 +47,7 @@ export class MemorySink implements Sink {
   #pack(): void {
     if (this.#length > 0) {
       this.#blobs.push(new Blob(this.#bytes));
+      this.#bytes.forEach(release);
       [this.#bytes, this.#length] = [[], 0];
     }
   }

@@ -22,5 +22,5 @@ export type WorkerMessage =
 /** From a page through the port: content, or that this was all, or that there will be no more. */
 export type PageMessage = Uint8Array<ArrayBuffer> | 'end' | 'abort';
 
-/** From the worker through the port: the browser fetches it, wants the next piece, has all, or let go. */
-export type StreamMessage = 'started' | 'pull' | 'ended' | 'cancelled';
+/** From the worker through the port: it has the offer, the browser fetches it, wants more, has all, or let go. */
+export type StreamMessage = 'offered' | 'started' | 'pull' | 'ended' | 'cancelled';

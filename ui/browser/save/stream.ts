@@ -1,6 +1,6 @@
 // A sink that is a download of the browser's own, fed through the service worker as fast as the browser takes it.
 import type { Bytes } from '../../protocol/bytes';
-import { encodeBase64 } from '../../protocol/bytes';
+import { concat, encodeBase64 } from '../../protocol/bytes';
 import { ProtocolError } from '../../protocol/error';
 import type { Sink } from './archive';
 import {
@@ -12,6 +12,8 @@ import {
   type WorkerMessage,
 } from './port';
 
+// Pieces that are smaller wait for others: what each costs is the way there and back.
+const PIECE = 64 * 1024;
 // How long a browser may take to ask for what it was offered.
 const STARTED_MS = 20_000;
 
@@ -29,13 +31,8 @@ export async function openStream(name: string, size: number | undefined): Promis
   const frame = document.createElement('iframe');
   frame.hidden = true;
   frame.src = `${SCOPE}${id}/${encodeURIComponent(name)}`;
-  document.body.append(frame);
-  try {
-    await stream.started;
-  } catch (error) {
-    frame.remove();
-    throw error;
-  }
+  // The request may overtake the offer while the worker starts.
+  await stream.begin(() => document.body.append(frame));
   stream.frame = frame;
   return stream;
 }
@@ -65,17 +62,19 @@ async function activeWorker(): Promise<ServiceWorker> {
 
 class StreamSink implements Sink {
   readonly seeks = false;
-  readonly started: Promise<void>;
   frame: HTMLIFrameElement | undefined;
   readonly #port: MessagePort;
   readonly #ping: ReturnType<typeof setInterval>;
   readonly #onHide = (): void => this.#break('abort');
+  #gathered: Bytes[] = [];
+  #length = 0;
   // How many pieces the browser waits for.
   #pulls = 0;
   #cancelled: ProtocolError | undefined;
   #isOver = false;
   // Whoever waits for news.
   #wake: (() => void) | undefined;
+  #isOffered = false;
   #hasStarted = false;
   #hasEnded = false;
 
@@ -84,15 +83,17 @@ class StreamSink implements Sink {
     port.onmessage = ({ data }: MessageEvent<StreamMessage>) => this.#heard(data);
     this.#ping = setInterval(ping, PING_MS);
     addEventListener('pagehide', this.#onHide);
-    this.started = this.#start();
   }
 
-  async #start(): Promise<void> {
+  /** Waits until the worker has the offer, and with `fetch` until the browser has begun the download. */
+  async begin(fetch: () => void): Promise<void> {
     const late = setTimeout(() => {
       this.#cancelled ??= new ProtocolError('disk_failed', 'the browser does not fetch');
       this.#wake?.();
     }, STARTED_MS);
     try {
+      await this.#until(() => this.#isOffered);
+      fetch();
       await this.#until(() => this.#hasStarted);
     } catch (error) {
       this.#break('abort');
@@ -104,6 +105,9 @@ class StreamSink implements Sink {
 
   #heard(message: StreamMessage): void {
     switch (message) {
+      case 'offered':
+        this.#isOffered = true;
+        break;
       case 'started':
         this.#hasStarted = true;
         break;
@@ -136,6 +140,28 @@ class StreamSink implements Sink {
   }
 
   async write(_at: number, bytes: Bytes): Promise<void> {
+    if (this.#length === 0 && bytes.length >= PIECE) {
+      await this.#send(bytes);
+      return;
+    }
+    this.#gathered.push(bytes);
+    this.#length += bytes.length;
+    if (this.#length >= PIECE) {
+      await this.#sendGathered();
+    } else if (this.#cancelled !== undefined) {
+      throw this.#cancelled;
+    }
+  }
+
+  async #sendGathered(): Promise<void> {
+    const all = concat(...this.#gathered);
+    [this.#gathered, this.#length] = [[], 0];
+    if (all.length > 0) {
+      await this.#send(all);
+    }
+  }
+
+  async #send(bytes: Bytes): Promise<void> {
     await this.#until(() => this.#pulls > 0);
     this.#pulls -= 1;
     // Only what is alone in its buffer can be given away; the rest of a buffer may be in use.
@@ -144,6 +170,7 @@ class StreamSink implements Sink {
   }
 
   async end(): Promise<void> {
+    await this.#sendGathered();
     this.#say('end');
     await this.#until(() => this.#hasEnded);
     this.#break(undefined);
