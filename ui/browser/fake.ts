@@ -70,12 +70,23 @@ class FakeTree implements TreeSource {
     if (node > 0) {
       const name = `IMG_${String(2000 + node)}.jpg`;
       const tick = this.#unticked.has(node) ? 'none' : 'all';
-      return { node, depth: 1, name, kind: 'file', bytes: 3_170_000, files: 0, open: false, tick };
+      return {
+        node,
+        depth: 1,
+        parent: 0,
+        name,
+        kind: 'file',
+        bytes: 3_170_000,
+        files: 0,
+        open: false,
+        tick,
+      };
     }
     const none = this.#unticked.size === this.#files;
     return {
       node,
       depth: 0,
+      parent: null,
       name: 'Holiday photos',
       kind: 'folder',
       bytes: 3_170_000 * this.#files,

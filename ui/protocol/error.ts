@@ -7,7 +7,8 @@ export class ProtocolError extends Error {
 
   constructor(
     readonly code: Code,
-    detail = '',
+    /** What in particular was wrong; may be empty. */
+    readonly detail = '',
   ) {
     super(detail === '' ? code : `${code}: ${detail}`);
   }

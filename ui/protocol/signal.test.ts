@@ -8,6 +8,7 @@ import {
   parseError,
   parseIceServers,
   parsePlace,
+  parseSealedSummary,
   parseServerMessage,
   parseShareCreated,
   parseShareJoined,
@@ -40,6 +41,8 @@ test('answers over HTTP', () => {
   expect(parseShareJoined(JSON.stringify(joined))).toEqual(joined);
   expect(parseShareCreated(JSON.stringify(created))).toEqual(created);
   expect(parseIceServers(JSON.stringify(ice))).toEqual(ice);
+  expect(parseSealedSummary('{"summary":"c2Vh"}')).toEqual({ summary: 'c2Vh' });
+  expect(() => parseSealedSummary('{}')).toThrow(ProtocolError);
   const elsewhere = JSON.stringify({ ...place, tier: 'nowhere' });
   expect(() => parsePlace(elsewhere)).toThrow(ProtocolError);
 });

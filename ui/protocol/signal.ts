@@ -9,6 +9,7 @@ import {
   MAX_SDP_LEN,
   MAX_SIGNAL_LEN,
   type Place,
+  type SealedSummary,
   type ServerMessage,
   type ShareCreated,
   type ShareJoined,
@@ -78,6 +79,11 @@ export function parseIceServers(text: string): IceServers {
   const answer = parseJson(text);
   const ice_servers = answer.list('ice_servers').map((value) => readIceServer(new Fields(value)));
   return { ice_servers, ...answer.optional('ttl', () => answer.whole('ttl')) };
+}
+
+/** Reads what a sender has left with the server for those who wait. */
+export function parseSealedSummary(text: string): SealedSummary {
+  return { summary: parseJson(text).text('summary') };
 }
 
 /** Reads the body of a refusal, or what the event stream says when a share has ended; `message` may be missing. */

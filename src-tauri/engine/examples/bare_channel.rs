@@ -2,7 +2,9 @@
 //! processes, without files, sealing or rendezvous. `bare_channel --help` lists the options.
 //!
 //! The sender starts one receiving process a peer, exchanges descriptions and candidates with it
-//! over its standard input and output, sends to all at once, and prints one line of JSON.
+//! over its standard input and output, sends to all at once, and prints one line of JSON. With
+//! `--piped` the one receiver is whoever holds this process's own input and output, such as a script
+//! that drives a browser.
 
 use std::error::Error;
 use std::fs;
@@ -48,6 +50,9 @@ struct Options {
     /// Be a receiver (used by the sender).
     #[arg(long, hide = true)]
     receive: bool,
+    /// Send to the one at the other end of standard input and output.
+    #[arg(long)]
+    piped: bool,
 }
 
 impl Options {
@@ -139,6 +144,9 @@ async fn main() -> Outcome<()> {
     if options.receive {
         return receive(&options).await;
     }
+    if options.piped {
+        return send_piped(&options).await;
+    }
     let config = options.config();
     let mut peers = Vec::new();
     for _ in 0..options.peers {
@@ -226,6 +234,31 @@ async fn send(mut peer: Peer, options: Options, start: Instant) -> Outcome<(f64,
     drop(peer.stdin);
     peer.child.wait().await?;
     Ok((seconds, usage))
+}
+
+/// Sends to the one at the other end of the pipes, who answers as a receiving process does.
+async fn send_piped(options: &Options) -> Outcome<()> {
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let (connection, mut events, offer) = Connection::offer(&options.config()).await?;
+    say(&Line::Description(offer, gathered(&mut events).await?)).await?;
+    let Line::Description(answer, candidates) = read(&mut lines).await? else {
+        return Err("the receiver said something else than its answer".into());
+    };
+    connection.accept(&answer).await?;
+    for candidate in candidates {
+        connection.add_candidate(candidate).await?;
+    }
+    let (sender, _receiver) = opened(&mut events).await?;
+    let mut left = options.bytes;
+    while left > 0 {
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(options.message);
+        sender.send(BytesMut::zeroed(length).freeze()).await?;
+        left -= length as u64;
+    }
+    // It closes its end of the pipe once it has everything.
+    while lines.next_line().await?.is_some() {}
+    connection.close().await;
+    Ok(())
 }
 
 /// The receiving process.

@@ -1,7 +1,8 @@
 //! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others; and `cargo xtask
-//! bench server`: the server under load.
+//! bench server` the server under load, and `cargo xtask bench browser` the page of a real browser.
 
 mod bare;
+mod browser;
 mod others;
 mod ours;
 mod scratch;
@@ -127,13 +128,15 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
     let given = |name: &str| flags.iter().any(|flag| *flag == name);
     let quick = given("--quick");
     let build = if given("--dev") { Build::Dev } else { Build::Release };
-    if names.first().is_some_and(|name| *name == "server") {
-        return server::bench(build, quick, &names[1..]);
+    match names[..] {
+        [name, ref rest @ ..] if name == "server" => return server::bench(build, quick, rest),
+        [name] if name == "browser" => return browser::bench(build, quick),
+        _ => {}
     }
     if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
         let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
         return Err(Error::Usage(format!(
-            "there is no measurement {unknown}, only {} and server",
+            "there is no measurement {unknown}, only {}, browser and server",
             known.join(", ")
         )));
     }

@@ -44,8 +44,8 @@ const COMMANDS: [Command; 7] = [
     },
     Command {
         name: "bench",
-        arguments: "[--quick] [--dev] [NAME…|server [NAME…]]",
-        purpose: "measure transfers, or the server, over loopback beside bare ones and others; --quick with less",
+        arguments: "[--quick] [--dev] [NAME…|server [NAME…]|browser]",
+        purpose: "measure transfers, the server, or the page, over loopback beside bare ones and others; --quick with less",
         work: bench::bench,
     },
     Command { name: "fmt", arguments: "", purpose: "format all Rust and all of ui/", work: fmt::fmt },

@@ -67,6 +67,9 @@ impl Needs {
     /// To build the desktop app and open its window.
     pub const RUN: Self = Self { apt: WINDOW, npm: true, ..Self::NOTHING };
 
+    /// To drive the page in a browser.
+    pub const BROWSER: Self = Self { apt: &["build-essential", "chromium"], npm: true, ..Self::NOTHING };
+
     /// To build, check and test everything.
     pub const TEST: Self = Self {
         apt: &[
@@ -74,6 +77,7 @@ impl Needs {
             "pkg-config",
             "libwebkit2gtk-4.1-dev",
             "libayatana-appindicator3-1",
+            "chromium",
             "iproute2",
             "coturn",
             "redis-server",

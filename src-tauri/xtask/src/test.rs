@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change is kept.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::bench;
@@ -35,9 +36,11 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     steps.step("fuzz", || fuzz::run_all(FUZZ))?;
     steps.step("doc tests", || Program::cargo().args(["test", "--workspace", "--doc"]).run())?;
     steps.step("nextest", || nextest(&[]))?;
-    // Behind the tests, which build what it runs.
+    // Behind the tests, which build what these run.
+    steps.step("browser journeys", browser_journeys)?;
     steps.step("bench", || bench(&[]))?;
     steps.step("bench server", || bench(&["server"]))?;
+    steps.step("bench browser", || bench(&["browser"]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
 }
@@ -72,7 +75,15 @@ fn clippy() -> Result<(), Error> {
 }
 
 fn nextest(filters: &[String]) -> Result<(), Error> {
-    // Built with the tests themselves; alone, cargo would build it and half of its libraries with other features.
-    let sluice = target().join("debug").join("sluice").with_extension(std::env::consts::EXE_EXTENSION);
-    Program::cargo().args(["nextest", "run", "--workspace"]).args(filters).env("SLUICE_BIN", sluice).run()
+    Program::cargo().args(["nextest", "run", "--workspace"]).args(filters).env("SLUICE_BIN", sluice()).run()
+}
+
+/// The page in a real browser, with the real server and command line.
+fn browser_journeys() -> Result<(), Error> {
+    Program::new("npm").within("ui").args(["run", "--silent", "journeys"]).env("SLUICE_BIN", sluice()).run()
+}
+
+/// Built with the tests themselves; alone, cargo would build it and half of its libraries with other features.
+fn sluice() -> PathBuf {
+    target().join("debug").join("sluice").with_extension(std::env::consts::EXE_EXTENSION)
 }

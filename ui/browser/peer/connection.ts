@@ -29,6 +29,8 @@ export interface ConnectionOptions {
   iceServers: readonly IceServer[];
   /** Takes what the other side is to be told through the server. */
   say: (signal: Signal) => void;
+  /** Bytes that may wait in the channel, asked for each time: who serves many gives each less. A megabyte if left out. */
+  maxBuffered?: () => number;
 }
 
 /** Who hears of what comes over an open channel. */
@@ -46,7 +48,7 @@ export interface Channel {
   readonly fingerprints: { readonly sender: Uint8Array; readonly receiver: Uint8Array };
   /** From now on `listener` hears of everything; first of what came before. */
   listen(listener: ChannelListener): void;
-  /** Whether a frame may be sent now without more than a megabyte waiting. */
+  /** Whether a frame may be sent now without more waiting than may. */
   hasRoom(): boolean;
   /** Resolves when there is room, or the channel is gone. */
   room(): Promise<void>;
@@ -194,7 +196,7 @@ export class Connection {
 
   #awaitOpen(channel: RTCDataChannel, resolve: (channel: Channel) => void): void {
     channel.binaryType = 'arraybuffer';
-    const open = new OpenChannel(this.#peer, channel, this.#options.role);
+    const open = new OpenChannel(this.#peer, channel, this.#options);
     const opened = (): void => {
       clearTimeout(this.#timer);
       open.begin();
@@ -222,7 +224,7 @@ class OpenChannel implements Channel {
   constructor(
     private readonly peer: RTCPeerConnection,
     private readonly channel: RTCDataChannel,
-    private readonly role: 'offer' | 'answer',
+    private readonly options: ConnectionOptions,
   ) {
     // From the first moment on: the other side may be faster than whoever listens here.
     channel.addEventListener('message', ({ data }) => {
@@ -234,7 +236,6 @@ class OpenChannel implements Channel {
     peer.addEventListener('connectionstatechange', () => {
       this.#follow(peer.connectionState);
     });
-    channel.bufferedAmountLowThreshold = MAX_BUFFERED / 2;
   }
 
   begin(): void {
@@ -242,7 +243,9 @@ class OpenChannel implements Channel {
       (description) => readFingerprint(description?.sdp ?? ''),
     ) as [Uint8Array, Uint8Array];
     this.fingerprints =
-      this.role === 'offer' ? { sender: own, receiver: other } : { sender: other, receiver: own };
+      this.options.role === 'offer'
+        ? { sender: own, receiver: other }
+        : { sender: other, receiver: own };
     // Browsers say 0 or infinity for "any size".
     const stated = this.peer.sctp?.maxMessageSize ?? DEFAULT_MESSAGE_LEN;
     this.maxMessage = Math.min(stated > 0 ? stated : MAX_MESSAGE_LEN, MAX_MESSAGE_LEN);
@@ -259,12 +262,12 @@ class OpenChannel implements Channel {
   }
 
   hasRoom(): boolean {
-    return this.#isOpen() && this.channel.bufferedAmount < MAX_BUFFERED;
+    return this.#isOpen() && this.channel.bufferedAmount < this.#maxBuffered();
   }
 
   async room(): Promise<void> {
-    while (this.#isOpen() && this.channel.bufferedAmount >= MAX_BUFFERED) {
-      await this.#drained();
+    while (this.#isOpen() && this.channel.bufferedAmount >= this.#maxBuffered()) {
+      await this.#drained(this.#maxBuffered() / 2);
     }
   }
 
@@ -275,9 +278,8 @@ class OpenChannel implements Channel {
   }
 
   async flushed(): Promise<void> {
-    this.channel.bufferedAmountLowThreshold = 0;
     while (this.#isOpen() && this.channel.bufferedAmount > 0) {
-      await this.#drained();
+      await this.#drained(0);
     }
   }
 
@@ -304,12 +306,17 @@ class OpenChannel implements Channel {
     this.#lose();
   }
 
+  #maxBuffered(): number {
+    return this.options.maxBuffered?.() ?? MAX_BUFFERED;
+  }
+
   #isOpen(): boolean {
     return !this.#isLost && this.channel.readyState === 'open';
   }
 
-  // One of the two always comes.
-  #drained(): Promise<void> {
+  // One of the two always comes, as long as more is waiting than `low`.
+  #drained(low: number): Promise<void> {
+    this.channel.bufferedAmountLowThreshold = low;
     return new Promise((resolve) => {
       const done = (): void => {
         this.channel.removeEventListener('bufferedamountlow', done);

@@ -54,7 +54,7 @@ export interface Destination {
   durable(): Durable;
   /**
    * Takes one page of the manifest, in the order of its pages. Makes directories, settles names, and says which chunks
-   * of the page's chosen files are wanted, ascending by entry.
+   * of the page's chosen files are wanted, ascending by entry. Content of pages before it may be written meanwhile.
    */
   plan(firstEntry: number, entries: readonly Entry[]): Promise<Want[]>;
   /** Writes a chunk that was opened and is therefore authentic; its buffer may be given away. `last` says that nothing more of the entry comes. */
