@@ -2,10 +2,10 @@
 import '../shared/tokens.css';
 import '../shared/controls.css';
 import { mount } from 'svelte';
-import { Language } from '../shared/language.svelte';
 import Page from './Page.svelte';
 import type { Receiving, Sending } from './page';
 import { type Route, readRoute } from './route';
+import { speak } from './speak';
 import { trustOwnScripts } from './trusted';
 
 async function openReceiving(route: Route): Promise<Receiving | undefined> {
@@ -33,12 +33,12 @@ trustOwnScripts();
 addEventListener('hashchange', () => {
   location.reload();
 });
-const language = new Language(navigator.language);
-addEventListener('languagechange', () => {
-  language.tag = navigator.language;
-});
 const route = readRoute(location.href);
-const [receiving, sending] = await Promise.all([openReceiving(route), openSending(route)]);
+const [language, receiving, sending] = await Promise.all([
+  speak(),
+  openReceiving(route),
+  openSending(route),
+]);
 mount(Page, {
   target,
   props: {

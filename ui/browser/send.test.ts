@@ -121,7 +121,7 @@ test('the link is copied, and shown as a code that holds it', async () => {
     vi.unstubAllGlobals();
   }
   await fireEvent.click(screen.getByRole('button', { name: 'QR' }));
-  screen.getByRole('img', { name: 'QR code with the link of Holiday photos' });
+  await screen.findByRole('img', { name: 'QR code with the link of Holiday photos' });
   expect(await violations(document.body)).toEqual([]);
 });
 
