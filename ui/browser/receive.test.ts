@@ -12,7 +12,7 @@ type Name = keyof typeof RECEIVE_VIEWS;
 
 const SAYS: Record<Name, RegExp | string> = {
   ready: 'Somebody is sharing files with you',
-  'ready-known': '1,204 files · 3.8 GB',
+  'ready-known': '1,204 items · 3.8 GB',
   'ready-resumable': 'Continue where you stopped: 1.2 GB of 4.0 GB are here.',
   password: 'This share asks for a password',
   'password-wrong': 'This password is wrong. Ask the person who sent the link.',
@@ -34,9 +34,9 @@ const SAYS: Record<Name, RegExp | string> = {
   retrying: /Another network may help\. Sluice connects again by itself\.$/,
   offline: /^This device is offline/,
   finishing: 'Everything is here and is being put in its place',
-  done: 'All 1,204 files verified',
+  done: 'All 1,204 items verified',
   'done-save': 'It is in this page. Save it before you close it.',
-  'done-part': '1,199 files verified, 5 failed',
+  'done-part': '1,199 items verified, 5 failed',
   failed: /^The disk is full/,
 };
 
