@@ -13,6 +13,7 @@ type Name = keyof typeof RECEIVE_VIEWS;
 const SAYS: Record<Name, RegExp | string> = {
   ready: 'Somebody is sharing files with you',
   'ready-known': '1,204 files · 3.8 GB',
+  'choosing-again': 'Continue where you stopped: 1.2 GB of 4.0 GB are here.',
   'ready-resumable': 'Continue where you stopped: 1.2 GB of 4.0 GB are here.',
   password: 'This share asks for a password',
   'password-wrong': 'This password is wrong. Ask the person who sent the link.',
