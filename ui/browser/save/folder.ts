@@ -337,8 +337,14 @@ export class FolderStore implements Store {
   // Makes the file, under a plainer name if the browser refuses the first.
   async #create(open: Open): Promise<FileSystemWritableFileStream> {
     const make = async (): Promise<FileSystemWritableFileStream> => {
-      const file = await open.folder.handle.getFileHandle(open.name, { create: true });
-      return file.createWritable();
+      const { handle } = open.folder;
+      const file = await handle.getFileHandle(open.name, { create: true });
+      try {
+        return await file.createWritable();
+      } catch (error) {
+        await handle.removeEntry(open.name).catch(() => undefined);
+        throw error;
+      }
     };
     try {
       return await make();

@@ -140,6 +140,7 @@ async function save(trial: Trial): Promise<Outcome> {
     }
   } catch (error) {
     outcome.code = error instanceof ProtocolError ? error.message : String(error);
+    await destination?.close().catch(() => undefined);
   }
   outcome.durable = destination?.durable() ?? outcome.durable;
   outcome.seconds = (performance.now() - begun) / 1000;
