@@ -1,5 +1,6 @@
 // A real Chromium with profiles of its own, and the page in it as a person sees it.
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
 
 // Debian's, or another by its path.
@@ -16,6 +17,21 @@ export async function start(...args: string[]): Promise<Browser & AsyncDisposabl
     args: ['--no-sandbox', '--disable-dev-shm-usage', ...args],
   });
   return Object.assign(browser, { [Symbol.asyncDispose]: () => browser.close() });
+}
+
+/** The processes of a browser that draw its pages, or carry its network. */
+export async function processesOf(
+  browser: Browser,
+  part: 'network' | 'renderer',
+): Promise<number[]> {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  await session.detach();
+  const commands = await Promise.all(
+    processInfo.map(async ({ id }) => [id, await readFile(`/proc/${id}/cmdline`, 'utf8')] as const),
+  );
+  const word = part === 'network' ? 'network.mojom.NetworkService' : '--type=renderer';
+  return commands.filter(([, command]) => command.includes(word)).map(([id]) => id);
 }
 
 /** A person with a profile of their own, in English. What goes wrong in their pages is kept in `errors`. */

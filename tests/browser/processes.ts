@@ -98,6 +98,20 @@ export class Sluice implements AsyncDisposable {
   }
 }
 
+/** Several of them, ended together. */
+export class Crowd implements AsyncDisposable {
+  readonly #all: Sluice[] = [];
+
+  add(process: Sluice): Sluice {
+    this.#all.push(process);
+    return process;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#all.map((process) => process.kill()));
+  }
+}
+
 /** A running server. */
 export class Server extends Sluice {
   private constructor(

@@ -41,8 +41,8 @@ export class ReceivingPage {
   }
 
   /** Waits until it can be chosen how to save it, and chooses. */
-  async choose(way: Way): Promise<void> {
-    await this.page.getByRole('radio', { name: WAYS[way] }).check({ timeout: PATIENCE_MS });
+  async choose(way: Way, timeout = PATIENCE_MS): Promise<void> {
+    await this.page.getByRole('radio', { name: WAYS[way] }).check({ timeout });
   }
 
   /** The button that begins to save. */
@@ -51,8 +51,8 @@ export class ReceivingPage {
   }
 
   /** Waits until something can be chosen, and saves all of it into a folder. */
-  async saveToFolder(): Promise<void> {
-    await this.choose('folder');
+  async saveToFolder(timeout = PATIENCE_MS): Promise<void> {
+    await this.choose('folder', timeout);
     await this.go.click();
   }
 

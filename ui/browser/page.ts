@@ -81,7 +81,7 @@ export interface ReceiveView {
   rate: number;
   plot: readonly number[];
   /** What an earlier visit to this link has begun and can go on with. */
-  resumable: { bytes: number; totalBytes: number } | null;
+  resumable: { way: WayOffer['way']; bytes: number; totalBytes: number } | null;
 }
 
 /** A download as the views know it. Refusals are told in the view's state; no call rejects. */

@@ -23,6 +23,7 @@ const SAYS: Record<Name, RegExp | string> = {
   connecting: /^It is your turn/,
   listing: 'The sender’s list is coming: 640 of 1,204',
   choosing: /^Your slot is kept for [23]:\d\d while you choose\.$/,
+  'choosing-again': 'Continue where you stopped: 1.2 GB of 4.0 GB are here.',
   'choosing-late': /^Your slot went to the next in line/,
   'choosing-memory':
     /It is lost if the page closes before you save it\. As one zip file\. At most 500\sMB\./,

@@ -1,7 +1,8 @@
 // The service worker: turns what a page receives into a download of the browser's own, while it comes.
 //
 // Built to exactly /sw.js, as one classic script without imports at run time (an entry of its own with a fixed name), and
-// registered with the scope /d/, so that it never sees any other request. Nothing is cached.
+// registered with the scope /d/, so that it never sees any other request. Nothing is cached. The page fetches through a
+// hidden frame, so its policy must have frame-src 'self' beside worker-src 'self'.
 import { type PageMessage, SCOPE, type StreamMessage, type WorkerMessage } from './save/port';
 import { release } from './save/release';
 

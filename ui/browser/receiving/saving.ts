@@ -18,5 +18,7 @@ export interface Saving {
   ways: (info: SavingInfo) => Promise<WayOffer[]>;
   /** Called straight from a click. Refused with `interrupted` when the person closes the browser's picker. */
   openDestination: (way: Way, info: SavingInfo) => Promise<Destination>;
-  resumable: (shareKey: string) => Promise<{ bytes: number; totalBytes: number } | undefined>;
+  resumable: (
+    shareKey: string,
+  ) => Promise<{ way: Way; bytes: number; totalBytes: number } | undefined>;
 }

@@ -196,7 +196,10 @@ export class Stay {
     for (;;) {
       if (this.#heldUntil !== undefined) {
         // All was told: a connection is only worth making for what is chosen.
-        await this.#until(() => this.#heldUntil === undefined, this.#heldUntil);
+        await this.#until(
+          () => this.#heldUntil === undefined,
+          () => this.#heldUntil,
+        );
         if (this.#heldUntil !== undefined) {
           return { type: 'released' };
         }
@@ -216,7 +219,11 @@ export class Stay {
         const pause = isAtOnce ? 0 : retry;
         this.#tell({ type: 'retrying', error, pause });
         this.#isHurried = false;
-        await this.#until(() => this.#isHurried, performance.now() + pause);
+        const next = performance.now() + pause;
+        await this.#until(
+          () => this.#isHurried,
+          () => next,
+        );
         retry = Math.min(retry * 2, LAST_RETRY_MS);
       }
     }
@@ -316,7 +323,11 @@ export class Stay {
     });
     for (;;) {
       try {
-        await this.#until(() => stop !== undefined, this.#heldUntil);
+        // The slot's time begins when all is listed.
+        await this.#until(
+          () => stop !== undefined,
+          () => this.#heldUntil,
+        );
       } catch (error) {
         // The share is over, or the person has left.
         const end = error instanceof Ended ? error.end : undefined;
@@ -400,22 +411,22 @@ export class Stay {
     return this.#trouble.since + (isUnknown ? UNKNOWN_SHARE_MS : patience);
   }
 
-  // Waits until `isSo`, or until `deadline`. Unwinds when the stay is over.
-  async #until(isSo: () => boolean, deadline?: number): Promise<void> {
+  // Waits until `isSo`, or until the deadline, which may change meanwhile. Unwinds when the stay is over.
+  async #until(isSo: () => boolean, deadline?: () => number | undefined): Promise<void> {
     for (;;) {
       if (this.#end !== undefined) {
         throw new Ended(this.#end);
       }
       const now = performance.now();
-      if (isSo() || (deadline !== undefined && now >= deadline)) {
+      const until = deadline?.() ?? Infinity;
+      if (isSo() || now >= until) {
         return;
       }
-      const givesUpAt = this.#givesUpAt();
-      if (this.#trouble !== undefined && givesUpAt !== undefined && now >= givesUpAt) {
+      const givesUpAt = this.#givesUpAt() ?? Infinity;
+      if (this.#trouble !== undefined && now >= givesUpAt) {
         throw new Ended({ type: 'failed', error: this.#trouble.error, isDestinations: false });
       }
-      const next = Math.min(deadline ?? Infinity, givesUpAt ?? Infinity);
-      await this.#change(next - now);
+      await this.#change(Math.min(until, givesUpAt) - now);
     }
   }
 

@@ -65,6 +65,7 @@ async function session(
 ): Promise<void> {
   let left = trial.stopAfter ?? Infinity;
   const underWay = new Set<Promise<void>>();
+  let failed: unknown;
   for (let first = 0; first < entries.length && left > 0; first += PAGE) {
     const page = entries.slice(first, first + PAGE);
     const wants = await destination.plan(first, page);
@@ -85,10 +86,12 @@ async function session(
             .write({ entry, chunk, len }, contentOf(path, chunk, len), last)
             .finally(() => underWay.delete(written));
           underWay.add(written);
-          // The next call of the destination tells it too.
-          written.catch(() => undefined);
+          written.catch((error: unknown) => (failed ??= error));
           if (underWay.size >= CREDIT_WINDOW / CHUNK_SIZE) {
             await Promise.race(underWay);
+          }
+          if (failed !== undefined) {
+            throw failed;
           }
           if (trial.pause !== undefined) {
             await new Promise((resolve) => setTimeout(resolve, trial.pause));
@@ -137,6 +140,7 @@ async function save(trial: Trial): Promise<Outcome> {
     }
   } catch (error) {
     outcome.code = error instanceof ProtocolError ? error.message : String(error);
+    await destination?.close().catch(() => undefined);
   }
   outcome.durable = destination?.durable() ?? outcome.durable;
   outcome.seconds = (performance.now() - begun) / 1000;
