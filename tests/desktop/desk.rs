@@ -101,7 +101,7 @@ impl Desk {
         let inspector = format!("127.0.0.1:{}", free_port());
         let mut children = Vec::new();
         let start = |command: &mut Command, environment: &[(&'static str, String)]| {
-            settle(command, environment);
+            place(command, environment);
             command.stdin(Stdio::piped()).stdout(Stdio::piped());
             command.stderr(File::options().create(true).append(true).open(root.path().join("log")).unwrap());
             let name = command.get_program().to_owned();
@@ -168,10 +168,27 @@ impl Desk {
         self.path("home")
     }
 
+    /// The person's folder for downloads.
+    pub fn downloads(&self) -> PathBuf {
+        self.home().join("Downloads")
+    }
+
+    /// The file with the app's settings.
+    pub fn settings(&self) -> PathBuf {
+        self.home().join(".config/sluice/settings.json")
+    }
+
+    /// Settles something before the app is started for the first time.
+    pub fn settle(self, settings: &Value) -> Self {
+        fs::create_dir_all(self.settings().parent().unwrap()).unwrap();
+        fs::write(self.settings(), json!({ "version": 1, "content": settings }).to_string()).unwrap();
+        self
+    }
+
     /// A program that is started on this desktop, with what it prints kept in the desk's log.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        settle(&mut command, &self.environment);
+        place(&mut command, &self.environment);
         let log = File::options().append(true).open(self.path("log")).unwrap();
         command.current_dir(self.home()).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -329,7 +346,7 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn settle(command: &mut Command, environment: &[(&'static str, String)]) {
+fn place(command: &mut Command, environment: &[(&'static str, String)]) {
     command.env_remove("WAYLAND_DISPLAY").env_remove("DISPLAY").env_remove("DBUS_SESSION_BUS_ADDRESS");
     command.envs(environment.iter().map(|(name, value)| (name, value)));
 }

@@ -8,6 +8,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod desk;
+mod kept;
+mod outside;
+mod person;
 mod process;
-mod start;
+mod restart;
+mod transfer;
+#[path = "../journeys/tree.rs"]
+mod tree;
 mod window;

@@ -225,10 +225,11 @@ impl<'a> Window<'a> {
     /// Writes `text` into a field in place of what it holds.
     #[track_caller]
     pub fn write(&self, role: &str, name: &str, text: &str) {
+        self.click(role, name);
         let field = self.find(role, name);
         let text = text.to_owned();
         let written = self.with(&format!("writing into {name:?}"), |_| async move {
-            field.clear().await?;
+            field.send_keys(Key::Control + "a").await?;
             field.send_keys(text).await
         });
         written.unwrap_or_else(|error| self.fail(&error));
