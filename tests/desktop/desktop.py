@@ -91,7 +91,9 @@ class Watcher(dbus.service.Object):
 
 
 class Request(dbus.service.Object):
-    """A dialog that stands open."""
+    """A dialog that stands open, and the name on the bus of who waits for its answer."""
+
+    asker = None
 
     @dbus.service.signal(REQUEST, signature="ua{sv}")
     def Response(self, code, results):
@@ -111,6 +113,7 @@ class Portal(dbus.service.Object):
         name = sender[1:].replace(".", "_")
         path = f"/org/freedesktop/portal/desktop/request/{name}/{options.get('handle_token', 't')}"
         self.request = Request(bus, path)
+        self.request.asker = sender
         folders, several = bool(options.get("directory")), bool(options.get("multiple"))
         tell("dialog", kind=kind, title=str(title), folders=folders, several=several)
         return dbus.ObjectPath(path)
@@ -119,10 +122,22 @@ class Portal(dbus.service.Object):
         if not self.request:
             return tell("no_dialog")
         uris = dbus.Array(["file://" + quote(path) for path in paths], signature="s")
-        self.request.Response(0 if paths else 1, dbus.Dictionary({"uris": uris}, signature="sv"))
-        self.request.remove_from_connection()
-        self.request = None
-        tell("answered")
+        request, self.request = self.request, None
+        results = dbus.Dictionary({"uris": uris}, signature="sv")
+
+        def respond():
+            # Who asks does so on a connection of its own, and closes it once it has the answer.
+            if not bus.name_has_owner(request.asker):
+                request.remove_from_connection()
+                tell("answered")
+                return False
+            request.Response(0 if paths else 1, results)
+            return True
+
+        # No person is so quick that the answer comes together with the reply to the question. The library that asks does
+        # not look at it then, before something more comes: so it is said until it is heard.
+        respond()
+        GLib.timeout_add(100, respond)
 
     @dbus.service.method(CHOOSER, in_signature="ssa{sv}", out_signature="o", sender_keyword="sender")
     def OpenFile(self, parent, title, options, sender=None):
