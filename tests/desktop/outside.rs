@@ -4,12 +4,13 @@ use crate::desk::{Desk, Kind, USUAL};
 use crate::person::{download, film, link, open, share_folder, wait_for_all};
 use crate::process::wait_for;
 use crate::window::Window;
+use sluice_protocol::link::Link;
 use std::fs;
 use std::path::Path;
 
 /// The link as a browser's page hands it to the system.
 fn deep(link: &str) -> String {
-    link.replacen("http://", "sluice://", 1)
+    Link::parse(link).unwrap().to_deep()
 }
 
 /// Waits until the system knows who is in charge of our links.
