@@ -22,7 +22,13 @@ const FINDER: &str = "node_modules/@testing-library/dom/dist/@testing-library/do
 /// What is in the window with a role and a name: all that are called so, or else all whose name begins so.
 const FIND: &str = "
     const [role, name] = arguments;
-    const by = (pattern) => TestingLibraryDom.queryAllByRole(document.body, role, { name: pattern });
+    const { queryAllByRole, queryAllByLabelText } = TestingLibraryDom;
+    // A field for a password has no role.
+    const secret = { selector: 'input[type=password]' };
+    const by = (pattern) => [
+        ...queryAllByRole(document.body, role, { name: pattern }),
+        ...(role === 'textbox' ? queryAllByLabelText(document.body, pattern, secret) : []),
+    ];
     const escaped = name.replace(/[.*+?^${}()|[\\]\\\\]/g, '\\\\$&');
     const exact = by(name);
     return exact.length > 0 ? exact : by(new RegExp('^' + escaped));
