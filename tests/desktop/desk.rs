@@ -68,7 +68,6 @@ impl Desk {
 
     /// Sets one up and waits until all of it is there.
     pub fn of(kind: Kind) -> Self {
-        program();
         let root = TempDir::with_prefix("sluice-desk-").unwrap();
         let folder = |name: &str| {
             let path = root.path().join(name);
@@ -135,7 +134,7 @@ impl Desk {
         let (child, _, notifications) = start(command.args(["-print", "-conf", &text(&likes)]), &environment);
         children.push(child);
 
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/desktop/desktop.py");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/desktop.py");
         // The system's own Python, which is the one that Debian's packages extend.
         let mut command = Command::new("/usr/bin/python3");
         command.arg(script).arg(DIALOGS).args(kind.tray.then_some(TRAY));

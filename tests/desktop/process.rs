@@ -14,37 +14,19 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often something is looked at that tells of no change by itself.
 pub const BEAT: Duration = Duration::from_millis(50);
 
-/// The program under test: what `SLUICE_DESKTOP_BIN` names, or else a fresh build with the profile of this test. The page
-/// in `ui/` must have been built before.
+/// The program under test: what `SLUICE_DESKTOP_BIN` names, or else the one that was built with this test. The page in `ui/`
+/// must have been built before.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        if let Some(given) = std::env::var_os("SLUICE_DESKTOP_BIN") {
-            return given.into();
-        }
-        // target/PROFILE/deps/desktop-HASH
-        let test = std::env::current_exe().unwrap();
-        let built = test.ancestors().nth(2).unwrap();
-        let profile = match built.file_name().unwrap().to_str().unwrap() {
-            "debug" => "dev",
-            other => other,
-        };
-        let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "sluice-desktop", "--profile", profile])
-            .arg("--manifest-path")
-            .arg(top().join("Cargo.toml"))
-            .arg("--target-dir")
-            .arg(built.parent().unwrap())
-            .status()
-            .unwrap();
-        assert!(status.success(), "sluice-desktop could not be built");
-        built.join("sluice-desktop")
+        let given = std::env::var_os("SLUICE_DESKTOP_BIN");
+        given.map_or_else(|| env!("CARGO_BIN_EXE_sluice-desktop").into(), PathBuf::from)
     })
 }
 
 /// The project's top folder.
 pub fn top() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Waits until `look` finds something.

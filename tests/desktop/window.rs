@@ -34,6 +34,13 @@ const FIND: &str = "
     return exact.length > 0 ? exact : by(new RegExp('^' + escaped));
 ";
 
+/// Watches for the click that an element is about to get, and whether it came.
+const AIM: &str = "
+    window.sluiceHit = false;
+    arguments[0].addEventListener('click', () => { window.sluiceHit = true; }, { capture: true, once: true });
+";
+const HIT: &str = "return window.sluiceHit";
+
 /// Tells what is wrong for those who see badly, or not at all.
 const AXE: &str = "node_modules/axe-core/axe.min.js";
 
@@ -212,19 +219,30 @@ impl<'a> Window<'a> {
         !self.all(role, name).is_empty()
     }
 
-    /// Clicks it, once it is there.
+    /// Clicks it, once it is there and can be clicked.
     #[track_caller]
     pub fn click(&self, role: &str, name: &str) {
+        let what = format!("a click on {role} {name:?}");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let element = self.find(role, name);
-            match self.with(&format!("a click on {role} {name:?}"), |_| async move { element.click().await })
-            {
+            let clicked = element.to_json().map_err(|error| error.to_string()).and_then(|reference| {
+                self.try_run(AIM, vec![reference])?;
+                self.with(&what, |_| async move { element.click().await })
+            });
+            // The driver aims at a place. What moves, is drawn anew or is disabled at that moment is not hit, and of that it
+            // says nothing. A page that does not answer any more has taken the click.
+            let missed = match clicked {
+                Ok(()) if self.try_run(HIT, Vec::new()).is_ok_and(|hit| hit.json() == false) => {
+                    format!("{what} does not reach it")
+                }
                 Ok(()) => return,
-                // What moves or is drawn anew can't be hit at this moment.
-                Err(error) if Instant::now() > deadline => self.fail(&error),
-                Err(_) => std::thread::sleep(BEAT),
+                Err(error) => error,
+            };
+            if Instant::now() > deadline {
+                self.fail(&missed);
             }
+            std::thread::sleep(BEAT);
         }
     }
 
