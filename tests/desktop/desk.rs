@@ -27,9 +27,13 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 </busconfig>
 "#;
 
-/// Names on the bus behind which a desktop keeps its tray, and its dialogs.
+/// Names on the bus behind which a desktop keeps its tray, its dialogs, and what may not send it to sleep.
 const TRAY: &str = "org.kde.StatusNotifierWatcher";
 const DIALOGS: &str = "org.freedesktop.portal.Desktop";
+const LOGIN: &str = "org.freedesktop.login1";
+
+/// Where files are dragged from: near a corner of the screen, which no window covers.
+const GRIP: (u32, u32) = (1230, 910);
 
 /// What a desktop has, and what the person likes.
 #[derive(Clone, Copy)]
@@ -122,7 +126,10 @@ impl Desk {
         command.args(["--nofork", "--print-address=1", "--config-file"]).arg(&config);
         let (child, _, told) = start(&mut command, &environment);
         children.push(child);
-        environment.push(("DBUS_SESSION_BUS_ADDRESS", told.recv_timeout(PATIENCE).expect("the bus starts")));
+        let bus = told.recv_timeout(PATIENCE).expect("the bus starts");
+        // One bus is both, so that nothing here asks the computer's own for anything.
+        environment.push(("DBUS_SYSTEM_BUS_ADDRESS", bus.clone()));
+        environment.push(("DBUS_SESSION_BUS_ADDRESS", bus));
 
         // Says nothing when it is ready, and nothing here depends on it until a window has to be closed.
         let (child, _, _) = start(Command::new("openbox").arg("--sm-disable"), &environment);
@@ -137,7 +144,7 @@ impl Desk {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/desktop.py");
         // The system's own Python, which is the one that Debian's packages extend.
         let mut command = Command::new("/usr/bin/python3");
-        command.arg(script).arg(DIALOGS).args(kind.tray.then_some(TRAY));
+        command.arg(script).args([DIALOGS, LOGIN]).args(kind.tray.then_some(TRAY));
         let (child, orders, events) = start(&mut command, &environment);
         children.push(child);
 
@@ -281,6 +288,53 @@ impl Desk {
         dialog
     }
 
+    /// What the computer is kept from doing of itself now, such as `sleep`, by whom.
+    #[track_caller]
+    pub fn held(&self) -> Vec<(String, String)> {
+        self.order(&json!({ "order": "held" }));
+        let locks = self.event("held")["locks"].clone();
+        let text = |lock: &Value, name: &str| lock[name].as_str().unwrap().to_owned();
+        let mut held: Vec<_> =
+            locks.as_array().unwrap().iter().map(|lock| (text(lock, "what"), text(lock, "who"))).collect();
+        held.sort();
+        held
+    }
+
+    /// Drags files and folders from another program's window onto the middle of the one with `title`, and drops them once
+    /// `welcome` has returned: it waits for a sign that the window has seen them come.
+    #[track_caller]
+    pub fn drop_on(&self, title: &str, paths: &[&Path], welcome: impl FnOnce()) {
+        let (x, y) = (GRIP.0.to_string(), GRIP.1.to_string());
+        let mut command = self.command("/usr/bin/python3");
+        command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/desktop/drag.py")).args([&x, &y]).args(paths);
+        let mut source = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let ready = lines(source.stdout.take().unwrap()).recv_timeout(PATIENCE);
+        assert_eq!(ready.as_deref(), Ok("ready"), "{}", self.log());
+
+        let windows = self.pointer(&["search", "--onlyvisible", "--name", &format!("^{title}$")]);
+        let window = windows.lines().next().unwrap();
+        self.pointer(&["mousemove", "--sync", &x, &y, "mousedown", "1"]);
+        // What is moved by less is not dragged; the window under the pointer is told of the files when it moves there.
+        for (x, y) in [(-20, -20), (-40, -40), (-60, -60)] {
+            self.pointer(&["mousemove_relative", "--sync", "--", &x.to_string(), &y.to_string()]);
+        }
+        for place in ["500", "520", "540"] {
+            self.pointer(&["mousemove", "--sync", "--window", window, place, "360"]);
+        }
+        welcome();
+        self.pointer(&["mouseup", "1"]);
+        drop(source.stdin.take());
+        source.wait().unwrap();
+    }
+
+    /// What `xdotool` says, who has pointer and keyboard here.
+    #[track_caller]
+    fn pointer(&self, arguments: &[&str]) -> String {
+        let output = self.command("xdotool").args(arguments).stdout(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "xdotool {arguments:?} failed:\n{}", self.log());
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Waits for a notification that the daemon has shown, with all of these words.
     #[track_caller]
     pub fn notification(&self, words: &[&str]) -> String {
@@ -300,8 +354,7 @@ impl Desk {
     /// Closes the window that has the keyboard, as its cross does.
     #[track_caller]
     pub fn close_window(&self) {
-        let status = self.command("xdotool").args(["key", "--clearmodifiers", "alt+F4"]).status().unwrap();
-        assert!(status.success(), "xdotool failed:\n{}", self.log());
+        self.pointer(&["key", "--clearmodifiers", "alt+F4"]);
     }
 
     /// Whether a window with this title can be seen.

@@ -1,10 +1,11 @@
 #!/usr/bin/python3
-"""The parts of a desktop that a window needs and Xvfb lacks: a place for tray icons (StatusNotifierWatcher) and file
-dialogs (the portal's FileChooser). Events go to standard output, one JSON object a line; orders come from standard
+"""The parts of a desktop that a window needs and Xvfb lacks: a place for tray icons (StatusNotifierWatcher), file dialogs
+(the portal's FileChooser), and what keeps a computer awake (logind's Inhibit). Events go to standard output, one JSON object a line; orders come from standard
 input the same way: {"order": "menu"}, {"order": "click", "label": LABEL}, {"order": "answer", "paths": [PATH...]}, where
-no path at all is the person's "Cancel"."""
+no path at all is the person's "Cancel", and {"order": "held"}."""
 
 import json
+import os
 import sys
 import threading
 from urllib.parse import quote
@@ -20,6 +21,7 @@ MENU = "com.canonical.dbusmenu"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 CHOOSER = "org.freedesktop.portal.FileChooser"
 REQUEST = "org.freedesktop.portal.Request"
+LOGIN = "org.freedesktop.login1.Manager"
 
 dbus.mainloop.glib.DBusGMainLoop(set_as_default=True)
 bus = dbus.SessionBus()
@@ -156,9 +158,32 @@ class Portal(dbus.service.Object):
         return dbus.Dictionary({"version": dbus.UInt32(4)}, signature="sv")
 
 
+class Login(dbus.service.Object):
+    """Knows what this computer must not do of itself, for as long as those who asked for that hold on to it."""
+
+    held = []
+
+    @dbus.service.method(LOGIN, in_signature="ssss", out_signature="h")
+    def Inhibit(self, what, who, why, mode):
+        ours, theirs = os.pipe()
+        lock = {"what": str(what), "who": str(who), "why": str(why), "mode": str(mode)}
+        self.held.append(lock)
+
+        def let_go(fd, _condition):
+            os.close(fd)
+            self.held.remove(lock)
+            return False
+
+        GLib.io_add_watch(ours, GLib.PRIORITY_DEFAULT, GLib.IOCondition.HUP, let_go)
+        handed = dbus.types.UnixFd(theirs)
+        os.close(theirs)
+        return handed
+
+
 names = [dbus.service.BusName(name, bus) for name in sys.argv[1:]]
 watcher = Watcher(bus, "/StatusNotifierWatcher")
 portal = Portal(bus, "/org/freedesktop/portal/desktop")
+login = Login(bus, "/org/freedesktop/login1")
 loop = GLib.MainLoop()
 
 
@@ -171,6 +196,8 @@ def carry_out(order):
                 watcher.click(order["label"])
             case "answer":
                 portal.answer(order["paths"])
+            case "held":
+                tell("held", locks=login.held)
     except Exception as error:
         tell("failed", error=str(error))
     return False

@@ -2,7 +2,7 @@
 //! person would, with the real engine and server behind it.
 //!
 //! Nothing waits for a time: what is awaited is a change of the page, an event of the desktop or the end of a process, and
-//! each has a limit. What a person drops on a window can't be driven from here; the shell's own tests hold that.
+//! each has a limit.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used)]
@@ -13,6 +13,7 @@ mod outside;
 mod person;
 mod process;
 mod restart;
+mod session;
 mod transfer;
 #[path = "../journeys/tree.rs"]
 mod tree;

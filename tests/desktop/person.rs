@@ -6,6 +6,12 @@ use crate::window::Window;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// A limit in bytes a second, and a file of so many bytes, with which a download goes on for as long as is needed on a machine
+/// that is busy; [`lift_limit`] brings it to its end.
+pub const SLOW: u64 = 1_000_000;
+/// See [`SLOW`].
+pub const LONG: u64 = 40_000_000;
+
 /// The link of the share in view.
 const LINK: &str = "return [...document.querySelectorAll('p[title]')].map((line) => line.title).find((text) => /\\/s\\/.+#/.test(text))";
 
@@ -58,6 +64,14 @@ pub fn open(window: &Window, link: &str) {
 #[track_caller]
 pub fn download(window: &Window) {
     window.click("button", "Download ");
+}
+
+/// Lets everything that is shared go as fast as it can.
+#[track_caller]
+pub fn lift_limit(window: &Window) {
+    window.click("button", "Settings");
+    window.write("spinbutton", "Speed limit of each share", "");
+    window.click("button", "Share");
 }
 
 /// Waits for the end of the download in view.

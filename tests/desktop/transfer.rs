@@ -1,7 +1,9 @@
 //! A folder goes from one person's window to another's.
 
 use crate::desk::Desk;
-use crate::person::{download, film, link, open, photos, share_folder, wait_for_all, wait_for_percent};
+use crate::person::{
+    LONG, SLOW, download, film, lift_limit, link, open, photos, share_folder, wait_for_all, wait_for_percent,
+};
 use crate::tree;
 use crate::window::Window;
 use serde_json::json;
@@ -61,21 +63,22 @@ fn only_what_is_ticked_arrives() {
 
 #[test]
 fn either_side_pauses_and_resumes() {
-    let (from, to) = (Desk::new().settle(&json!({ "limit": 8_000_000 })), Desk::new());
-    let film = film(&from, 40_000_000);
+    let (from, to) = (Desk::new().settle(&json!({ "limit": SLOW })), Desk::new());
+    let film = film(&from, LONG);
     let sender = Window::open(&from, &[film.to_str().unwrap()]);
     let link = link(&sender);
     let receiver = Window::open(&to, &[]);
     open(&receiver, &link);
     download(&receiver);
-    wait_for_percent(&receiver, 5);
+    let first = wait_for_percent(&receiver, 1);
     receiver.click("button", "Pause");
     receiver.shows("Paused");
     receiver.click("button", "Resume");
-    wait_for_percent(&receiver, 20);
+    wait_for_percent(&receiver, first + 2);
     sender.click("button", "Pause");
     receiver.shows("The sender has paused");
     sender.click("button", "Resume");
+    lift_limit(&sender);
     wait_for_all(&receiver);
     assert!(fs::read(&film).unwrap() == fs::read(to.downloads().join("film.bin")).unwrap());
 }
@@ -83,8 +86,8 @@ fn either_side_pauses_and_resumes() {
 #[test]
 fn a_receiver_can_be_let_go_and_a_share_be_ended() {
     let (from, to) =
-        (Desk::new().settle(&json!({ "limit": 1_000_000 })), Desk::new().settle(&json!({ "name": "Ana" })));
-    let film = film(&from, 40_000_000);
+        (Desk::new().settle(&json!({ "limit": SLOW })), Desk::new().settle(&json!({ "name": "Ana" })));
+    let film = film(&from, LONG);
     let sender = Window::open(&from, &[film.to_str().unwrap()]);
     let link = link(&sender);
     let receiver = Window::open(&to, &[]);
