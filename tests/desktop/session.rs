@@ -29,7 +29,7 @@ fn files_that_are_dropped_are_shared() {
 #[test]
 fn it_starts_in_the_tray_at_login_once_the_person_wants_that() {
     let desk = Desk::new();
-    let entry = desk.home().join(".config/autostart/sluice-desktop.desktop");
+    let entry = desk.home().join(".config/autostart/Sluice.desktop");
     let window = Window::open(&desk, &[]);
     window.click("button", "Settings");
     assert!(!entry.exists());
@@ -65,7 +65,7 @@ fn neither_computer_sleeps_while_bytes_move() {
     let sender = Window::open(&from, &[film.to_str().unwrap()]);
     let receiver = Window::open(&to, &[]);
     open(&receiver, &link(&sender));
-    receiver.find("button", "Download 5.0 MB");
+    receiver.find("button", "Download 5.0");
     assert_eq!((from.held(), to.held()), (Vec::new(), Vec::new()), "nothing moves yet");
     download(&receiver);
     let both = ["idle", "sleep"].map(|what| (what.to_owned(), "Sluice".to_owned()));

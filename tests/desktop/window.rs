@@ -254,7 +254,11 @@ impl<'a> Window<'a> {
         let text = text.to_owned();
         let written = self.with(&format!("writing into {name:?}"), |_| async move {
             field.send_keys(Key::Control + "a").await?;
-            field.send_keys(text).await
+            field.send_keys(Key::Delete + "").await?;
+            if !text.is_empty() {
+                field.send_keys(text).await?;
+            }
+            Ok(())
         });
         written.unwrap_or_else(|error| self.fail(&error));
     }
