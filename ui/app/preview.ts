@@ -1,41 +1,74 @@
-// Any view of the window in a browser, for looking at it: `npm run dev`, then
-// /preview.html?play=receiving&upto=8&language=de&place=receive. Not part of the build.
+// Any view of the window without a shell behind it, for looking at it, for pictures and for tests in real webviews:
+// `npm run dev`, then /preview.html?view=share-live&language=de. A build of its own; no part of the app's.
 import '../shared/tokens.css';
 import '../shared/controls.css';
-import { mount } from 'svelte';
+import { mount, tick } from 'svelte';
 import App from './App.svelte';
-import type { HistoryItem, Place, Snapshot } from './bindings';
+import type { HistoryItem, Snapshot } from './bindings';
 import { FakeBackend, recording } from './fake';
 import history from './fixtures/history.json';
+import qr from './fixtures/qr.json';
 import snapshot from './fixtures/snapshot.json';
 import { Session } from './session.svelte';
+import { VIEWS } from './views';
+
+/** A minute after the recordings begin, so that their ends are still to come. */
+const RECORDED = 1_764_000_040_000;
+const systemNow = Date.now;
+const offset = RECORDED - systemNow();
+Date.now = () => systemNow() + offset;
 
 const wanted = new URLSearchParams(location.search);
+const view = VIEWS[wanted.get('view') ?? ''] ?? {};
 const target = document.getElementById('app');
 if (target === null) {
   throw new Error('preview.html has no element with the id "app"');
 }
-const language = wanted.get('language') ?? 'en';
 const backend = new FakeBackend({
-  snapshot: { ...(snapshot as Snapshot), systemLanguage: language },
-  history: wanted.has('empty') ? [] : (history as HistoryItem[]),
+  snapshot: { ...(snapshot as Snapshot), systemLanguage: 'en-GB' },
+  history: view.fresh === true ? [] : (history as HistoryItem[]),
   checks: [
     { of: 'server', result: 'works', detail: '12 ms' },
     { of: 'stun', result: 'notSet', detail: null },
     { of: 'turn', result: 'fails', detail: 'turn:relay.example.org:3478: 401 Unauthorized' },
     { of: 'localNetwork', result: 'works', detail: '192.168.1.20' },
   ],
+  qr,
   files: Number(wanted.get('files') ?? 1203),
 });
 const session = new Session(backend);
 mount(App, { target, props: { session } });
 await session.begin();
-for (const name of wanted.getAll('play')) {
-  const events = recording(name);
-  backend.play(...events.slice(0, Number(wanted.get('upto') ?? events.length)));
+if (view.play !== undefined) {
+  const [name, events] = view.play;
+  backend.play(...recording(name).slice(0, events));
 }
-const place = wanted.get('place');
-if (place !== null) {
-  session.show(place as Place);
+if (view.place !== undefined) {
+  session.show(view.place);
 }
-Object.assign(window, { backend, session });
+await settled();
+for (const name of view.press ?? []) {
+  button(name).click();
+  await settled();
+}
+// Only now, because what is pressed is named in English.
+session.language.tag = wanted.get('language') ?? session.language.tag;
+await settled();
+Object.assign(window, { views: Object.keys(VIEWS), backend, session, recording, tick });
+document.documentElement.dataset['drawn'] = 'true';
+
+function button(name: string): HTMLButtonElement {
+  const all = [...document.querySelectorAll('button')];
+  const found = all.find((one) => (one.getAttribute('aria-label') ?? one.innerText).includes(name));
+  if (found === undefined) {
+    throw new Error(`there is no button ${name}`);
+  }
+  return found;
+}
+
+/** Waits until answers of the shell have come and are drawn. */
+async function settled(): Promise<void> {
+  await tick();
+  await new Promise((resolve) => requestAnimationFrame(resolve));
+  await tick();
+}
