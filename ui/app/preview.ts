@@ -52,8 +52,11 @@ for (const name of view.press ?? []) {
   await settled();
 }
 // Only now, because what is pressed is named in English.
-session.language.tag = wanted.get('language') ?? session.language.tag;
-await settled();
+const language = wanted.get('language');
+if (language !== null) {
+  session.language.tag = language;
+  await settled();
+}
 Object.assign(window, { views: Object.keys(VIEWS), backend, session, recording, tick });
 document.documentElement.dataset['drawn'] = 'true';
 
