@@ -11,9 +11,11 @@ mod desk;
 mod kept;
 mod outside;
 mod person;
+mod preview;
 mod process;
 mod restart;
 mod transfer;
 #[path = "../journeys/tree.rs"]
 mod tree;
+mod views;
 mod window;
