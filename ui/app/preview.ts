@@ -1,14 +1,15 @@
 // Any view of the window without a shell behind it, for looking at it, for pictures and for tests in real webviews:
-// `npm run dev`, then /preview.html?view=share-live&language=de. A build of its own; no part of the app's.
+// `npm run dev`, then /preview.html?view=share-live&language=de, with &files=1000000 for a large tree. No part of the app's build.
 import '../shared/tokens.css';
 import '../shared/controls.css';
 import { mount, tick } from 'svelte';
 import App from './App.svelte';
-import type { HistoryItem, Snapshot } from './bindings';
+import type { HistoryItem, Row, Snapshot } from './bindings';
 import { FakeBackend, recording } from './fake';
 import history from './fixtures/history.json';
 import qr from './fixtures/qr.json';
 import snapshot from './fixtures/snapshot.json';
+import tree from './fixtures/tree.json';
 import { Session } from './session.svelte';
 import { VIEWS } from './views';
 
@@ -34,8 +35,16 @@ const backend = new FakeBackend({
     { of: 'localNetwork', result: 'works', detail: '192.168.1.20' },
   ],
   qr,
-  files: Number(wanted.get('files') ?? 1203),
+  files: Number(wanted.get('files')),
 });
+if (!wanted.has('files')) {
+  backend.rows = (_id, from, count) =>
+    Promise.resolve({
+      total: tree.length,
+      from,
+      rows: (tree as Row[]).slice(from, from + count),
+    });
+}
 const session = new Session(backend);
 mount(App, { target, props: { session } });
 await session.begin();
