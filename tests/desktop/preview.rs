@@ -11,8 +11,11 @@ use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What says that all of a view is there and nothing moves any more.
-const DRAWN: &str = "return document.documentElement.dataset.drawn && document.getAnimations().length === 0";
+/// Draws a view; tells nothing, or why it could not be drawn.
+const DRAW: &str = "
+    const done = arguments[0];
+    draw(NAME, FILES).then(() => done(null), (error) => done(String(error)));
+";
 
 /// Pixels that the browser's bar takes from the height of its window.
 const BAR: u32 = 38;
@@ -24,7 +27,6 @@ const HEIGHT: u32 = 720;
 pub struct Preview<'a> {
     /// The browser.
     pub window: Window<'a>,
-    address: String,
 }
 
 impl<'a> Preview<'a> {
@@ -52,26 +54,26 @@ impl<'a> Preview<'a> {
             }
         });
         let arguments: &[&str] = if dark { &["--dark-mode"] } else { &[] };
-        let preview = Self { window: Window::browse(desk, &address, arguments), address };
+        let preview = Self { window: Window::browse(desk, &address, arguments) };
         let found =
             preview.window.run("return matchMedia('(prefers-color-scheme: dark)').matches", Vec::new());
         assert_eq!(found, dark);
+        preview.window.until("the first view", "return document.documentElement.dataset.drawn");
         preview
     }
 
     /// The names of all views.
     #[track_caller]
     pub fn names(&self) -> Vec<String> {
-        self.show("");
         let names = self.window.run("return views", Vec::new());
         names.as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect()
     }
 
-    /// Draws a view, and waits until it is drawn; `view` may have more of a query behind its name.
+    /// Draws a view, and waits until nothing in it moves any more. With a number of files it has a large tree.
     #[track_caller]
-    pub fn show(&self, view: &str) {
-        self.window.go(&format!("{}?view={view}", self.address));
-        self.window.until(&format!("the view {view:?}"), DRAWN);
+    pub fn show(&self, view: &str, files: u32) {
+        let script = DRAW.replace("NAME", &format!("{view:?}")).replace("FILES", &files.to_string());
+        assert_eq!(self.window.run_async(&script), Value::Null, "{view}");
     }
 
     /// Makes views this wide, in pixels.

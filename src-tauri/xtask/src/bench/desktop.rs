@@ -217,7 +217,7 @@ mod tests {
         let memory = |proportional| Memory { resident: 160.0, proportional };
         let start = |seconds| Start { seconds, own: memory(100.0), all: memory(300.0) };
         let text = report(&[start(1.0), start(9.0), start(1.4)], "A machine.");
-        let verdicts: Vec<bool> = text.lines().skip(4).map(|line| line.contains("missed")).collect();
+        let verdicts: Vec<bool> = text.lines().skip(5).map(|line| line.contains("missed")).collect();
         assert_eq!(verdicts, [false, false, true, false], "{text}");
     }
 }
