@@ -11,10 +11,12 @@ mod desk;
 mod kept;
 mod outside;
 mod person;
+mod preview;
 mod process;
 mod restart;
 mod session;
 mod transfer;
 #[path = "../journeys/tree.rs"]
 mod tree;
+mod views;
 mod window;

@@ -81,6 +81,30 @@ impl<'a> Window<'a> {
         Self::connect(desk, driver, port, options).expect("no session with the window").ready()
     }
 
+    /// Opens a page in the bare browser that comes with the library behind the app's window. No app runs.
+    #[track_caller]
+    pub fn browse(desk: &'a Desk, address: &str, arguments: &[&str]) -> Self {
+        let libraries = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+        let browser =
+            libraries.map(|path| path.join("webkit2gtk-4.1/MiniBrowser")).find(|path| path.exists());
+        let browser = browser.expect("no MiniBrowser; cargo xtask setup");
+        let arguments: Vec<&str> = [&["--automation"], arguments].concat();
+        let options = json!({
+            "browserName": "MiniBrowser",
+            "webkitgtk:browserOptions": { "binary": browser, "args": arguments },
+        });
+        let started = std::iter::repeat_with(|| {
+            let port = free_port();
+            let mut driver = desk.command("WebKitWebDriver");
+            driver.arg(format!("--port={port}"));
+            Self::connect(desk, driver, port, options.clone())
+        });
+        let window = started.take(3).flatten().next();
+        let window = window.unwrap_or_else(|| panic!("no session with the browser:\n{}", desk.log()));
+        window.go(address);
+        window.ready()
+    }
+
     fn start(desk: &'a Desk, arguments: &[&str]) -> Option<Self> {
         let (port, native) = (free_port(), free_port());
         let mut driver = desk.command("tauri-driver");
@@ -177,6 +201,22 @@ impl<'a> Window<'a> {
                 Err(error) => self.fail(&format!("{what}: {error}")),
             }
         }
+    }
+
+    /// What a script in the page calls its only argument with, later.
+    #[track_caller]
+    pub fn run_async(&self, script: &str) -> Value {
+        let script = script.to_owned();
+        let told =
+            self.with("a script", |driver| async move { driver.execute_async(script, Vec::new()).await });
+        told.unwrap_or_else(|error| self.fail(&error)).json().clone()
+    }
+
+    /// Opens another page in the browser.
+    #[track_caller]
+    pub fn go(&self, address: &str) {
+        let went = self.with("a page", |driver| async move { driver.goto(address).await });
+        went.unwrap_or_else(|error| self.fail(&error));
     }
 
     /// Runs a library of `ui/` in the page, unless `global` is there already.
@@ -312,9 +352,7 @@ impl<'a> Window<'a> {
     #[track_caller]
     pub fn violations(&self) -> Vec<String> {
         self.load(AXE, "axe");
-        let found = self.with("axe", |driver| async move { driver.execute_async(AUDIT, Vec::new()).await });
-        let found = found.unwrap_or_else(|error| self.fail(&error)).json().clone();
-        found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+        self.run_async(AUDIT).as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
     }
 
     /// Ends the test with what the window shows.

@@ -85,6 +85,8 @@ impl Needs {
             "xdg-utils",
             "desktop-file-utils",
             "fonts-dejavu-core",
+            // What Debian's own desktop writes with.
+            "fonts-cantarell",
             "python3-dbus",
             "python3-gi",
             "gir1.2-gtk-3.0",
