@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others; and `cargo xtask
-//! bench server` the server under load, and `cargo xtask bench browser` the page of a real browser.
+//! bench server` the server under load, `cargo xtask bench browser` the page of a real browser, and `cargo xtask bench
+//! desktop` the window's start, and its memory.
 
 mod bare;
 mod browser;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod others;
 mod ours;
 mod scratch;
@@ -133,10 +136,14 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
         [name] if name == "browser" => return browser::bench(build, quick),
         _ => {}
     }
+    #[cfg(target_os = "linux")]
+    if names.iter().any(|name| *name == "desktop") && names.len() == 1 {
+        return desktop::bench(build, quick);
+    }
     if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
         let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
         return Err(Error::Usage(format!(
-            "there is no measurement {unknown}, only {}, browser and server",
+            "there is no measurement {unknown}, only {}, browser, desktop and server",
             known.join(", ")
         )));
     }

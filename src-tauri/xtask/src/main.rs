@@ -7,6 +7,7 @@ mod fuzz;
 mod icons;
 mod process;
 mod run;
+mod screenshots;
 mod setup;
 mod steps;
 mod test;
@@ -23,7 +24,7 @@ struct Command {
     work: fn(&[String]) -> Result<(), Error>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "run",
         arguments: "[-- PATH [OPTION…]]",
@@ -44,8 +45,8 @@ const COMMANDS: [Command; 7] = [
     },
     Command {
         name: "bench",
-        arguments: "[--quick] [--dev] [NAME…|server [NAME…]|browser]",
-        purpose: "measure transfers, the server, or the page, over loopback beside bare ones and others; --quick with less",
+        arguments: "[--quick] [--dev] [NAME…|server [NAME…]|browser|desktop]",
+        purpose: "measure transfers, the page or the server beside bare ones and others, or the window; --quick with less",
         work: bench::bench,
     },
     Command { name: "fmt", arguments: "", purpose: "format all Rust and all of ui/", work: fmt::fmt },
@@ -54,6 +55,12 @@ const COMMANDS: [Command; 7] = [
         arguments: "",
         purpose: "install what `run` and `test` need, and nothing else",
         work: setup::setup,
+    },
+    Command {
+        name: "screenshots",
+        arguments: "",
+        purpose: "draw every view of the window into target/screenshots",
+        work: screenshots::screenshots,
     },
     Command { name: "icons", arguments: "", purpose: "draw icons/ anew", work: icons::icons },
 ];

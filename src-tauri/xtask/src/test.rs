@@ -41,6 +41,7 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     steps.step("bench", || bench(&[]))?;
     steps.step("bench server", || bench(&["server"]))?;
     steps.step("bench browser", || bench(&["browser"]))?;
+    steps.step("bench desktop", || bench(&["desktop"]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
 }
