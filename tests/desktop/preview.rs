@@ -50,7 +50,7 @@ impl<'a> Preview<'a> {
             for stream in listener.incoming().flatten() {
                 let policy = policy.clone();
                 // A browser opens connections that it never uses, and closes others in the middle.
-                std::thread::spawn(move || answer(stream, &policy));
+                std::thread::spawn(move || answer(&stream, &policy));
             }
         });
         let arguments: &[&str] = if dark { &["--dark-mode"] } else { &[] };
@@ -93,8 +93,8 @@ fn policy() -> String {
 }
 
 /// Answers one request with a file of the built page.
-fn answer(stream: TcpStream, policy: &str) -> std::io::Result<()> {
-    let mut lines = BufReader::new(&stream).lines();
+fn answer(mut stream: &TcpStream, policy: &str) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let target = request.split(' ').nth(1).unwrap_or_default();
@@ -107,7 +107,6 @@ fn answer(stream: TcpStream, policy: &str) -> std::io::Result<()> {
         _ => "application/octet-stream",
     };
     let (status, body) = fs::read(&file).map_or(("404 Not Found", Vec::new()), |body| ("200 OK", body));
-    let mut stream = &stream;
     write!(
         stream,
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nContent-Security-Policy: {policy}\r\n\

@@ -17,7 +17,7 @@ import { VIEWS } from './views';
 /** A minute after the recordings begin, so that their ends are still to come. */
 const RECORDED = 1_764_000_040_000;
 const systemNow = Date.now;
-const offset = RECORDED - systemNow();
+let offset = 0;
 Date.now = () => systemNow() + offset;
 
 const wanted = new URLSearchParams(location.search);
@@ -30,6 +30,7 @@ let drawn: Record<string, unknown> | undefined;
 
 /** Draws a view in place of the one before. With a number of files there is a large tree in it. */
 async function draw(name: string, files = 0, language: string | null = null): Promise<void> {
+  offset = RECORDED - systemNow();
   const view = VIEWS[name] ?? {};
   const backend = new FakeBackend({
     snapshot: { ...(snapshot as Snapshot), systemLanguage: 'en-GB' },

@@ -171,7 +171,7 @@ fn report(starts: &[Start], machine: &str) -> String {
         (middle(|start| start.own.resident), middle(|start| start.own.proportional));
     let verdict = |reached: bool| if reached { "reached" } else { "**missed**" };
     format!(
-        "\n{machine} Load average {} after. Medians of {} starts with a warm disk.\n\n\
+        "\n{machine}. Load average {} after. Medians of {} starts with a warm disk.\n\n\
          | of the desktop app | to reach | measured | |\n| --- | --- | ---: | --- |\n\
          | from its start to a window that can be used | below {START_SECONDS} s | {seconds:.2} s | {} |\n\
          | its own process when idle, with its part of what is shared (PSS) | below {IDLE_MIB} MiB | \
