@@ -188,10 +188,10 @@ async fn choose_folder(
     surface: State<'_, Surface>,
     window: WebviewWindow,
     id: String,
-) -> Result<()> {
+) -> Result<bool> {
     let from = shell.folder_of(&id)?;
     let folder = dialogs::choose_destination(&window, &surface.texts(), &from).await;
-    folder.map_or(Ok(()), |folder| shell.set_folder(&id, &folder))
+    folder.map_or(Ok(false), |folder| shell.set_folder(&id, &folder).map(|()| true))
 }
 
 #[tauri::command]

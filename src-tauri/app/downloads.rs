@@ -261,15 +261,16 @@ impl Shell {
         })
     }
 
-    /// Where a download goes that has not begun. Blocks.
+    /// Where a download goes that has not begun, or has failed. Blocks.
     ///
     /// # Errors
-    /// [`Code::ShareNotFound`]; [`Code::RequestInvalid`] once it has begun.
+    /// [`Code::ShareNotFound`]; [`Code::RequestInvalid`] while it goes on.
     pub fn set_folder(&self, id: &str, folder: &Path) -> Result<(), Failure> {
         let free = free_space(folder);
         self.change(|desk| {
             let download = desk.download(id)?;
-            if download.kept.started {
+            let failed = matches!(download.model.state(), DownloadState::Failed { .. });
+            if download.kept.started && !failed {
                 return Err(Code::RequestInvalid.into());
             }
             download.kept.folder = KeptPath::from(folder);
@@ -350,7 +351,7 @@ impl Shell {
         Ok(())
     }
 
-    /// Lets a download go on that has failed.
+    /// Lets a download go on that has failed, or takes up again what one that is done could not get.
     ///
     /// # Errors
     /// [`Code::ShareNotFound`].
@@ -359,11 +360,12 @@ impl Shell {
             let download = desk.download(id)?;
             download.kept.failed = None;
             download.kept.paused = false;
+            let over = matches!(
+                download.model.state(),
+                DownloadState::Failed { .. } | DownloadState::Paused | DownloadState::Done
+            );
             desk.unkept.downloads = true;
-            Ok::<_, Failure>(matches!(
-                desk.download(id)?.model.state(),
-                DownloadState::Failed { .. } | DownloadState::Paused
-            ))
+            Ok::<_, Failure>(over)
         })?;
         if over {
             self.run_download(id);

@@ -46,8 +46,8 @@ export interface Backend {
   openRow(id: string, node: number, open: boolean): Promise<void>;
   tickRow(id: string, node: number, ticked: boolean): Promise<void>;
   tickAll(id: string, ticked: boolean): Promise<void>;
-  /** Lets the person choose the download's folder. */
-  chooseFolder(id: string): Promise<void>;
+  /** Lets the person choose the download's folder; whether they did. */
+  chooseFolder(id: string): Promise<boolean>;
   setConflict(id: string, conflict: ConflictChoice): Promise<void>;
   startDownload(id: string): Promise<void>;
   pauseDownload(id: string, paused: boolean): Promise<void>;

@@ -616,6 +616,10 @@ node: number,
  */
 depth: number, 
 /**
+ * The number of the row of the folder that it is in, if it is in one.
+ */
+parent: number | null, 
+/**
  * Its name, without those folders.
  */
 name: string, 

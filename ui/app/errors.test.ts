@@ -64,9 +64,14 @@ test('another folder is chosen, and the download goes on there; if none is chose
   const { backend } = await draw();
   backend.play(...failed('trouble', 'destination_gone'));
   await settle();
-  backend.refusals.set('chooseFolder', { code: 'interrupted', detail: null });
+  const { chooseFolder } = backend;
+  backend.chooseFolder = async (id: unknown) => {
+    await chooseFolder(id);
+    return false;
+  };
   await fireEvent.click(screen.getByRole('button', { name: 'Choose another folder…' }));
   await settle();
+  backend.chooseFolder = chooseFolder;
   await fireEvent.click(screen.getByRole('button', { name: 'Choose another folder…' }));
   await settle();
   expect(backend.calls.slice(1)).toEqual([

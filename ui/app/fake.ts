@@ -87,7 +87,7 @@ export class FakeBackend implements Backend {
   openLink = this.#does('openLink', 'd1');
   givePassword = this.#does('givePassword', undefined);
   tickAll = this.#does('tickAll', undefined);
-  chooseFolder = this.#does('chooseFolder', undefined);
+  chooseFolder = this.#does('chooseFolder', true);
   setConflict = this.#does('setConflict', undefined);
   startDownload = this.#does('startDownload', undefined);
   pauseDownload = this.#does('pauseDownload', undefined);
@@ -149,6 +149,7 @@ export class FakeBackend implements Backend {
       return {
         node,
         depth: 0,
+        parent: null,
         name: 'Holiday photos',
         kind: 'folder',
         bytes: this.#files * FILE_BYTES,
@@ -160,6 +161,7 @@ export class FakeBackend implements Backend {
     return {
       node,
       depth: 1,
+      parent: 0,
       name: `IMG_${String(node).padStart(4, '0')}.jpg`,
       kind: 'file',
       bytes: FILE_BYTES,

@@ -23,7 +23,7 @@ test('the history has the newest first, with how it went', async () => {
   await at('history', { history: [...history].reverse() });
   const items = within(screen.getByRole('list', { name: 'History' })).getAllByRole('listitem');
   const texts = items.map((item) => item.textContent.replaceAll(/\s+/g, ' ').trim());
-  expect(texts[0]).toMatch(/^Shared Holiday photos 1,204 files · 38.2 GB · 23 done/);
+  expect(texts[0]).toMatch(/^Shared Holiday photos 1,204 items · 38.2 GB · 23 done/);
   expect(texts[3]).toMatch(/^Received Field recordings .* The sender is gone\./);
   expect(screen.getAllByRole('button', { name: /^Show .* in folder$/ })).toHaveLength(3);
 });

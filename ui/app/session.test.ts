@@ -103,5 +103,5 @@ test('words and numbers of a language that is not ours are English, both', async
   const { session } = await begun({ ...freshSnapshot(), systemLanguage: 'pt-BR' });
   expect(
     session.language.say('share.holds', { count: 1204, size: session.language.size(38.2e9) }),
-  ).toBe('1,204 files · 38.2\u00a0GB');
+  ).toBe('1,204 items · 38.2\u00a0GB');
 });

@@ -48,6 +48,7 @@ class Grove implements TreeSource {
     return {
       node,
       depth: folder || last ? 0 : 1,
+      parent: folder || last ? null : 0,
       name: folder ? 'photos' : last ? 'secret' : `file ${node}`,
       kind: folder ? 'folder' : last ? 'unreadable' : 'file',
       bytes: 1000,
@@ -103,6 +104,8 @@ test('of a million rows only those in sight are drawn and asked for', async () =
   expect(active()).toContain('secret');
   await press('ArrowUp');
   expect(active()).toContain('file 1000000');
+  await press('ArrowLeft');
+  expect(active()).toContain('photos');
   expect(screen.getAllByRole('treeitem').length).toBeLessThan(20);
   expect(grove.reads.length).toBeLessThan(12);
 });
@@ -154,6 +157,7 @@ test('an answer of before a refresh is not taken for one of after', async () => 
   const row = (name: string): TreeRow => ({
     node: 0,
     depth: 0,
+    parent: null,
     name,
     kind: 'file',
     bytes: 0,

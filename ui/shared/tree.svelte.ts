@@ -6,6 +6,8 @@ export interface TreeRow {
   node: number;
   /** How many folders it is in. */
   depth: number;
+  /** The number of the row of the folder that it is in, or `null`. */
+  parent: number | null;
   /** Its name, without those folders. */
   name: string;
   /** What it is. */
@@ -35,9 +37,6 @@ const PAGE = 128;
 
 /** Pages that are kept; those longest out of sight go. */
 const KEPT_PAGES = 24;
-
-/** How many pages are looked through for the folder that a row is in. */
-const SEARCHED_PAGES = 64;
 
 /** The rows that are known, of a tree that may have millions. */
 export class TreeRows {
@@ -85,21 +84,6 @@ export class TreeRows {
   /** Ticks or unticks what a row stands for: what is ticked in part becomes whole. */
   async flip(row: TreeRow): Promise<void> {
     await this.#source.tick(row.node, row.tick !== 'all');
-  }
-
-  /** The row of the folder that this row is in, if it is not too far above. */
-  async above(index: number): Promise<number | undefined> {
-    const depth = this.row(index)?.depth ?? 0;
-    const last = Math.max(0, index - SEARCHED_PAGES * PAGE);
-    for (let above = index - 1; depth > 0 && above >= last; above -= 1) {
-      if (this.row(above) === undefined) {
-        await this.#load(Math.floor(above / PAGE));
-      }
-      if ((this.row(above)?.depth ?? depth) < depth) {
-        return above;
-      }
-    }
-    return undefined;
   }
 
   async #load(page: number): Promise<void> {

@@ -218,6 +218,8 @@ pub struct Row {
     pub node: u32,
     /// How many folders it is in.
     pub depth: u16,
+    /// The number of the row of the folder that it is in, if it is in one.
+    pub parent: Option<u32>,
     /// Its name, without those folders.
     pub name: String,
     /// What it is.

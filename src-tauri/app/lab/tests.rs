@@ -1,7 +1,9 @@
 //! Two people's shells, from a folder on one disk to the same folder on the other.
 
 use super::*;
-use crate::api::{ConflictChoice, DownloadState, Place, ReceiverState, ShareState, ShareTerms, Tick};
+use crate::api::{
+    ConflictChoice, DownloadState, Place, ReceiverState, ReportOutcome, ShareState, ShareTerms, Tick,
+};
 use sluice_protocol::error::Code;
 use std::time::Instant;
 use std::{fs, slice};
@@ -173,6 +175,56 @@ async fn a_download_is_paused_and_let_go_on() {
     at_bo.download(&id, done).await;
     bo.remove_download(&id).unwrap();
     at_bo.event(|event| matches!(event, AppEvent::DownloadGone { .. })).await;
+    bo.close().await;
+    ana.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_at_the_sender_is_fetched_once_it_is_whole_again() {
+    let lab = Lab::new();
+    let folder = photos(&lab);
+    let missing = folder.join("a/1.raw");
+    let ana = lab.shell("ana").await;
+    let (_, _, link) = shared(&ana, slice::from_ref(&folder), ShareTerms::default()).await;
+    let changed = fs::metadata(&missing).unwrap().modified().unwrap();
+    fs::remove_file(&missing).unwrap();
+    let bo = lab.shell("bo").await;
+    let (at_bo, _) = Watcher::of(&bo);
+    let id = bo.open_link(&link).unwrap();
+    bo.start_download(&id).unwrap();
+    let failed = |view: &DownloadView| {
+        view.reports.iter().filter(|report| report.outcome == ReportOutcome::Failed).count()
+    };
+    let view = at_bo.download(&id, |view| done(view) && failed(view) == 1).await;
+    assert_eq!((view.report_count, view.reports[0].path.as_str()), (1, "photos/a/1.raw"));
+
+    fs::write(&missing, content(1_500_000)).unwrap();
+    fs::File::options().append(true).open(&missing).unwrap().set_modified(changed).unwrap();
+    bo.retry_download(&id).unwrap();
+    let view = at_bo.download(&id, |view| done(view) && failed(view) == 0).await;
+    assert_eq!(fs::read(lab.path("bo/Downloads/photos/a/1.raw")).unwrap(), content(1_500_000));
+    assert!(view.reports.iter().all(|report| report.outcome == ReportOutcome::Skipped), "{:?}", view.reports);
+    bo.close().await;
+    ana.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_failed_goes_on_in_another_folder() {
+    let lab = Lab::new();
+    let ana = lab.shell("ana").await;
+    let (_, _, link) = shared(&ana, &[photos(&lab)], ShareTerms::default()).await;
+    let bo = lab.shell("bo").await;
+    let (at_bo, _) = Watcher::of(&bo);
+    let id = bo.open_link(&link).unwrap();
+    // A file where the folder should be.
+    bo.set_folder(&id, &lab.file("bo/taken", 1)).unwrap();
+    bo.start_download(&id).unwrap();
+    at_bo.download(&id, |view| matches!(view.state, DownloadState::Failed { .. })).await;
+
+    bo.set_folder(&id, &lab.path("bo/elsewhere")).unwrap();
+    bo.retry_download(&id).unwrap();
+    at_bo.download(&id, done).await;
+    assert_eq!(fs::read(lab.path("bo/elsewhere/photos/note.txt")).unwrap(), content(12));
     bo.close().await;
     ana.close().await;
 }

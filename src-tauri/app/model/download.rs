@@ -202,10 +202,13 @@ impl DownloadModel {
         self.flow.handle_time(now.up)
     }
 
-    /// It begins, or goes on.
+    /// It begins, or goes on; what failed is tried again, and told of again if it fails again.
     pub fn handle_start(&mut self) {
         self.state = DownloadState::Joining;
         self.sender_paused = false;
+        let before = self.reports.len();
+        self.reports.retain(|report| report.outcome != ReportOutcome::Failed);
+        self.report_count -= (before - self.reports.len()) as u32;
     }
 
     /// The link asks for a password; `wrong` if one was given.

@@ -99,7 +99,7 @@ test('before the turn, all of it can be asked for', async () => {
 test('choosing: a tree to tick, a folder, what happens to files, and the slot that is kept', async () => {
   vi.useFakeTimers({ now: 1_764_000_000_000, toFake: ['Date', 'setInterval', 'clearInterval'] });
   const { backend } = await draw('receiving', 8);
-  screen.getByText('1,204 of 1,204 files chosen · 38.2 GB');
+  screen.getByText('1,204 of 1,204 items chosen · 38.2 GB');
   screen.getByText(/can’t read 2 entries/);
   expect(screen.getByRole('timer').textContent.trim()).toBe(
     'Your slot is kept for 1:43 while you choose.',
@@ -177,8 +177,8 @@ test('downloading: how far, how fast, how long still, and which file', async () 
 
 test('the end: all is verified, where it is, and what was otherwise', async () => {
   const { backend } = await draw('receiving', 16);
-  screen.getByRole('heading', { name: 'All 1,204 files verified' });
-  const reports = within(screen.getByRole('list', { name: '3 files renamed, skipped or missing' }));
+  screen.getByRole('heading', { name: 'All 1,204 items verified' });
+  const reports = within(screen.getByRole('list', { name: '3 items renamed, skipped or missing' }));
   expect(
     reports.getAllByRole('listitem').map((item) => item.textContent.replaceAll(/\s+/g, ' ').trim()),
   ).toEqual([
@@ -196,7 +196,7 @@ test('the end: all is verified, where it is, and what was otherwise', async () =
 
 test('an end with failures does not say that all is well, and can be tried again', async () => {
   const { backend } = await draw('trouble', 4);
-  screen.getByRole('heading', { name: '1,202 files verified, 2 failed' });
+  screen.getByRole('heading', { name: '1,202 items verified, 2 failed' });
   await press('Try again');
   expect(asked(backend)).toEqual([['retryDownload', 'd1']]);
 });

@@ -41,7 +41,7 @@ test('empty: says what to drop, and shares files or a folder with no terms', asy
 test('live: name, sums, terms, totals, and a tile a slot', async () => {
   const { container } = await draw('sharing', 8);
   screen.getByRole('heading', { name: 'Holiday photos' });
-  screen.getByText('1,204 files · 38.2 GB');
+  screen.getByText('1,204 items · 38.2 GB');
   expect(container.querySelector('.reach')?.textContent).toMatch(
     /in this network · .* · password on/,
   );
@@ -59,7 +59,7 @@ test('live: name, sums, terms, totals, and a tile a slot', async () => {
   expect(tiles[2]).toMatch(/^Studio Mac .*Has everything$/);
   expect(tiles[4]).toMatch(/Jonas direct Paused$/);
   expect(tiles[7]).toMatch(/Lost, slot kept$/);
-  expect(tiles[9]).toMatch(/2 files not sent$/);
+  expect(tiles[9]).toMatch(/2 items not sent$/);
   expect(tiles[11]).toMatch(/Choosing$/);
   slots.getByText('Slot 13, free');
   screen.getByText(/Nobody waits/);

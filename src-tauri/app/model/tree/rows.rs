@@ -7,14 +7,26 @@ use crate::api::{Row, RowKind, Rows, Tick};
 struct Gathering {
     skip: u32,
     take: u32,
+    // The number of the next row.
+    next: u32,
     rows: Vec<Row>,
+}
+
+// The folder whose rows are gathered, as they need to know it.
+#[derive(Clone, Copy)]
+struct Above {
+    depth: u16,
+    ticked: bool,
+    // Its own row; the root has none.
+    row: Option<u32>,
 }
 
 impl Tree {
     /// At most `count` of the visible rows, from the one numbered `from`.
     pub fn rows(&self, from: u32, count: u32) -> Rows {
-        let mut gathering = Gathering { skip: from, take: count, rows: Vec::new() };
-        self.gather(ROOT, 0, self.is_ticked(ROOT), &mut gathering);
+        let mut gathering = Gathering { skip: from, take: count, next: 0, rows: Vec::new() };
+        let root = Above { depth: 0, ticked: self.is_ticked(ROOT), row: None };
+        self.gather(ROOT, root, &mut gathering);
         Rows { total: self.root().rows, from, rows: gathering.rows }
     }
 
@@ -51,7 +63,7 @@ impl Tree {
     }
 
     // A share is at most 512 folders deep, and so is this.
-    fn gather(&self, at: u32, depth: u16, ticked: bool, gathering: &mut Gathering) {
+    fn gather(&self, at: u32, above: Above, gathering: &mut Gathering) {
         let folder = self.folder(at);
         let mut from = 0;
         for &place in &folder.opened {
@@ -59,46 +71,40 @@ impl Tree {
                 return;
             }
             let place = place as usize;
-            self.emit(
-                &folder.folders[from..=place],
-                |child| self.folder(child).node,
-                depth,
-                ticked,
-                gathering,
-            );
+            self.emit(&folder.folders[from..=place], |child| self.folder(child).node, above, gathering);
             let child = folder.folders[place];
             let rows = self.folder(child).rows;
             if gathering.skip >= rows {
                 gathering.skip -= rows;
+                gathering.next += rows;
             } else {
-                let ticked = ticked ^ self.node(self.folder(child).node).flipped;
-                self.gather(child, depth.saturating_add(1), ticked, gathering);
+                let below = Above {
+                    depth: above.depth.saturating_add(1),
+                    ticked: above.ticked ^ self.node(self.folder(child).node).flipped,
+                    row: gathering.next.checked_sub(1),
+                };
+                self.gather(child, below, gathering);
             }
             from = place + 1;
         }
-        self.emit(&folder.folders[from..], |child| self.folder(child).node, depth, ticked, gathering);
-        self.emit(&folder.leaves, |leaf| leaf, depth, ticked, gathering);
+        self.emit(&folder.folders[from..], |child| self.folder(child).node, above, gathering);
+        self.emit(&folder.leaves, |leaf| leaf, above, gathering);
     }
 
-    fn emit(
-        &self,
-        numbers: &[u32],
-        node_of: impl Fn(u32) -> u32,
-        depth: u16,
-        ticked: bool,
-        gathering: &mut Gathering,
-    ) {
+    fn emit(&self, numbers: &[u32], node_of: impl Fn(u32) -> u32, above: Above, gathering: &mut Gathering) {
         let skipped = (gathering.skip as usize).min(numbers.len());
         gathering.skip -= skipped as u32;
         for &number in numbers[skipped..].iter().take(gathering.take as usize) {
             gathering.take -= 1;
-            gathering.rows.push(self.row(node_of(number), depth, ticked));
+            gathering.rows.push(self.row(node_of(number), above));
         }
+        // A list is never longer than a share may have entries.
+        gathering.next += numbers.len() as u32;
     }
 
-    fn row(&self, number: u32, depth: u16, folder_ticked: bool) -> Row {
+    fn row(&self, number: u32, above: Above) -> Row {
         let node = self.node(number);
-        let ticked = folder_ticked ^ node.flipped;
+        let ticked = above.ticked ^ node.flipped;
         let (mut bytes, mut files, mut open) = (node.bytes, 0, false);
         let mut tick = if ticked { Tick::All } else { Tick::None };
         if node.kind == RowKind::Folder {
@@ -115,7 +121,8 @@ impl Tree {
         }
         Row {
             node: number,
-            depth,
+            depth: above.depth,
+            parent: above.row,
             name: self.name(node).to_owned(),
             kind: node.kind,
             bytes,

@@ -271,6 +271,8 @@ proptest! {
         }
         for row in &all.rows {
             let path = tree.path(row.node);
+            let above = row.parent.map(|parent| tree.path(all.rows[parent as usize].node));
+            prop_assert_eq!(above.as_deref(), path.rsplit_once('/').map(|(above, _)| above));
             let below: Vec<_> = plain.entries.iter().filter(|entry| Plain::below(&entry.0, &path)).collect();
             let ticked = plain.entries.iter().find(|entry| entry.0 == path).unwrap().3;
             let expected = match (below.iter().any(|entry| entry.3), below.iter().all(|entry| entry.3)) {
