@@ -85,6 +85,10 @@ fn listen_for_links(app: &AppHandle) {
 fn listen_for_links(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn_blocking(move || {
+        // A package says it for everybody, and takes it back when it goes; what is said here stays with the person.
+        if links::are_packaged(&links::data_folders()) {
+            return;
+        }
         if let Err(error) = app.deep_link().register_all() {
             tracing::warn!(%error, "links that are clicked can't be opened here");
         }
