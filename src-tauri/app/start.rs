@@ -6,6 +6,7 @@ use crate::links::{self, HIDDEN};
 use crate::places::Places;
 use crate::state::Shell;
 use crate::surface::{MAIN, Surface};
+use crate::updates::{Source, Updates};
 use std::path::Path;
 use std::time::Duration;
 use tauri::{App, AppHandle, Manager, WebviewWindowBuilder};
@@ -31,6 +32,7 @@ pub fn setup(app: &mut App) -> Result<()> {
     app.manage(shell.clone());
     app.manage(Clipboard::default());
     app.manage(Surface::new(app, shell.clone()));
+    app.manage(Updates::new(shell.clone(), Source::built_in().filter(|_| replaces_itself(app))));
     open_window(app)?;
     app.state::<Surface>().handle_asked(&asked);
     listen_for_links(app);
@@ -39,6 +41,7 @@ pub fn setup(app: &mut App) -> Result<()> {
     tauri::async_runtime::spawn(Surface::miss_tray(app.clone()));
     tauri::async_runtime::spawn(Surface::keep_autostart(app.clone()));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
+    tauri::async_runtime::spawn(Updates::keep_looking(app.clone()));
     let texts = app.clone();
     tauri::async_runtime::spawn(awake::keep(shell.standing(), move || texts.state::<Surface>().texts()));
     Ok(())
@@ -93,6 +96,11 @@ fn listen_for_links(app: &AppHandle) {
             tracing::warn!(%error, "links that are clicked can't be opened here");
         }
     });
+}
+
+// What a package manager has installed it brings up to date itself: on Linux only an AppImage is ours to replace.
+fn replaces_itself(app: &AppHandle) -> bool {
+    !cfg!(target_os = "linux") || app.env().appimage.is_some()
 }
 
 /// The arguments of a start with the person's session.
