@@ -9,8 +9,10 @@ const SCHEME: &str = "sluice:";
 pub const HIDDEN: &str = "--hidden";
 
 /// The file by which a package says that our links are for this app; named after the product, as the bundler does.
+#[cfg(target_os = "linux")]
 const PACKAGED: &str = "applications/Sluice.desktop";
 /// Where files of packages are, unless the session says otherwise.
+#[cfg(target_os = "linux")]
 const DATA_FOLDERS: &str = "/usr/local/share:/usr/share";
 
 /// What a start asks for.
@@ -65,7 +67,8 @@ fn is_scheme(text: &str) -> bool {
     text.len() > 1 && text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(may)
 }
 
-/// Where this session looks for what packages have installed (the XDG base directories). Meaningful on Linux alone.
+/// Where this session looks for what packages have installed (the XDG base directories).
+#[cfg(target_os = "linux")]
 pub fn data_folders() -> OsString {
     std::env::var_os("XDG_DATA_DIRS")
         .filter(|folders| !folders.is_empty())
@@ -73,8 +76,9 @@ pub fn data_folders() -> OsString {
 }
 
 /// Whether a package in one of `folders` has told the system of our links already.
+#[cfg(target_os = "linux")]
 pub fn are_packaged(folders: &OsStr) -> bool {
-    cfg!(target_os = "linux") && std::env::split_paths(folders).any(|folder| folder.join(PACKAGED).is_file())
+    std::env::split_paths(folders).any(|folder| folder.join(PACKAGED).is_file())
 }
 
 // Some file managers hand over `file:` addresses.

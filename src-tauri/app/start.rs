@@ -89,6 +89,7 @@ fn listen_for_links(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn_blocking(move || {
         // A package says it for everybody, and takes it back when it goes; what is said here stays with the person.
+        #[cfg(target_os = "linux")]
         if links::are_packaged(&links::data_folders()) {
             return;
         }
@@ -99,8 +100,14 @@ fn listen_for_links(app: &AppHandle) {
 }
 
 // What a package manager has installed it brings up to date itself: on Linux only an AppImage is ours to replace.
+#[cfg(target_os = "linux")]
 fn replaces_itself(app: &AppHandle) -> bool {
-    !cfg!(target_os = "linux") || app.env().appimage.is_some()
+    app.env().appimage.is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn replaces_itself(_: &AppHandle) -> bool {
+    true
 }
 
 /// The arguments of a start with the person's session.
