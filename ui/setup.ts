@@ -34,7 +34,8 @@ beforeAll(() => {
     value: HEIGHT,
   });
   window.ResizeObserver = Observer as unknown as typeof ResizeObserver;
-  window.matchMedia = (media) => ({ media, matches: true }) as MediaQueryList;
+  window.matchMedia = (media) =>
+    Object.assign(new EventTarget(), { media, matches: true }) as MediaQueryList;
   HTMLDialogElement.prototype.showModal = function () {
     this.open = true;
     this.querySelector('button')?.focus();

@@ -1,7 +1,7 @@
 //! What the window may ask of the shell: each command unpacks, asks, and hands back a code when that fails.
 
 use crate::api::{
-    AppEvent, Check, ConflictChoice, Failure, HistoryItem, QrCode, Rows, Settings, ShareTerms, Snapshot,
+    AppEvent, Check, ConflictChoice, Failure, HistoryItem, QrCode, Rows, SettingsChange, ShareTerms, Snapshot,
 };
 use crate::check;
 use crate::clipboard::Clipboard;
@@ -245,8 +245,8 @@ async fn show_history(shell: State<'_, Shell>, id: String) -> Result<()> {
 }
 
 #[tauri::command]
-async fn save_settings(shell: State<'_, Shell>, settings: Settings) -> Result<()> {
-    shell.save_settings(settings).await
+async fn save_settings(shell: State<'_, Shell>, change: SettingsChange) -> Result<()> {
+    shell.save_settings(change).await
 }
 
 #[tauri::command]

@@ -48,6 +48,21 @@ mod tests {
     }
 
     #[test]
+    fn the_code_that_pictures_show_is_that_of_their_link() {
+        let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/app/fixtures");
+        let recorded = std::fs::read_to_string(fixtures.join("sharing.jsonl")).unwrap();
+        let mut events =
+            recorded.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let link = events.find_map(|event| Some(event["view"]["link"].as_str()?.to_owned())).unwrap();
+        let made = serde_json::to_string_pretty(&draw(&link).unwrap()).unwrap() + "\n";
+        let path = fixtures.join("qr.json");
+        if std::env::var_os("SLUICE_BLESS").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap(), made, "run this test with SLUICE_BLESS=1");
+    }
+
+    #[test]
     fn the_path_has_just_the_dark_squares() {
         let text = "https://sluice.example/s/abcdefghijklmnopqrstuv#x";
         let drawn = draw(text).unwrap();

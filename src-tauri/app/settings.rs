@@ -1,6 +1,6 @@
 //! The settings: what a person may write into them, and what follows from a change.
 
-use crate::api::{AppEvent, Failure, Settings};
+use crate::api::{AppEvent, Failure, Settings, SettingsChange};
 use crate::state::Shell;
 use sluice_protocol::error::Code;
 use sluice_protocol::link::ServerUrl;
@@ -8,13 +8,14 @@ use sluice_protocol::signal::MAX_SLOTS;
 use std::path::{Path, PathBuf};
 
 impl Shell {
-    /// Takes new settings. The download folder stays: it is chosen in a dialog.
+    /// Takes a change of the settings. The download folder stays: it is chosen in a dialog.
     ///
     /// # Errors
-    /// The code of what makes no sense in them; nothing is changed then.
-    pub async fn save_settings(&self, settings: Settings) -> Result<(), Failure> {
-        let settings = checked(settings)?;
+    /// The code of what makes no sense in it; nothing is changed then.
+    pub async fn save_settings(&self, change: SettingsChange) -> Result<(), Failure> {
         let (moved, settings) = self.change(|desk| {
+            let invalid = |error| Failure::detailed(Code::RequestInvalid, error);
+            let settings = checked(change.apply(&desk.settings).map_err(invalid)?)?;
             let settings = Settings { download_folder: desk.settings.download_folder.clone(), ..settings };
             let moved = desk.settings.embedded_port != settings.embedded_port;
             if moved {
@@ -25,8 +26,8 @@ impl Shell {
             desk.unkept.settings = true;
             desk.outbox.say(AppEvent::Settings { settings: Box::new(settings.clone()) });
             desk.apply_terms();
-            (moved, settings)
-        });
+            Ok::<_, Failure>((moved, settings))
+        })?;
         self.tell_settings(&settings);
         if moved {
             self.move_shares().await;

@@ -3,6 +3,9 @@
 use crate::lab::{Lab, Server};
 use crate::process::PATIENCE;
 use crate::tree;
+use sluice_engine::check;
+use sluice_engine::rtc::IceServer;
+use sluice_protocol::error::Code;
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
@@ -17,6 +20,9 @@ const COMPOSED: &str = include_str!("../../src-tauri/server/deploy/compose.yaml"
 /// A user whose time ended in 2001, and the password that coturn would take from it before: the base64 of the
 /// HMAC-SHA1 of the name under [`SECRET`].
 const EXPIRED: (&str, &str) = ("1000000000:sluice", "DIonFrHFOk49KwsI/zNA/6XWdLY=");
+
+/// The same until 2036.
+const GOOD: (&str, &str) = ("2100000000:sluice", "1Qiuf5KxtXHuBOvtjbuH1ycPx6w=");
 
 /// Sluice through the relay and no other way.
 const RELAY_ONLY: [&str; 1] = ["--relay-only"];
@@ -180,4 +186,25 @@ fn credentials_whose_time_is_over_end_in_a_clear_word() {
     receiver.end().with(6, "relay_refused");
     let lost = sender.event("receiver_lost");
     assert_eq!(lost.text("code"), "relay_refused");
+}
+
+#[tokio::test]
+async fn the_connection_test_tells_what_a_real_relay_does() {
+    let lab = Lab::new();
+    let coturn = Coturn::start(&lab);
+    let asked = |(username, credential): (&str, &str)| {
+        let urls = vec![coturn.url.clone()];
+        check::turn(IceServer { urls, username: username.into(), credential: credential.into() })
+    };
+    let place = asked(GOOD).await.unwrap();
+    assert!(place.starts_with("127.0.0.1:"), "{place}");
+    assert_eq!(asked(EXPIRED).await.unwrap_err().code(), Code::RelayRefused);
+    let public = check::stun(&coturn.url.replace("turn:", "stun:")).await.unwrap();
+    assert!(public.ip().is_loopback(), "{public}");
+
+    let url = coturn.url.clone();
+    drop(coturn);
+    let gone = IceServer { urls: vec![url.clone()], username: GOOD.0.into(), credential: GOOD.1.into() };
+    assert_eq!(check::turn(gone).await.unwrap_err().code(), Code::NoConnection);
+    assert_eq!(check::stun(&url.replace("turn:", "stun:")).await.unwrap_err().code(), Code::NoConnection);
 }

@@ -2,48 +2,20 @@
 import { fireEvent, screen } from '@testing-library/svelte';
 import { expect, test } from 'vitest';
 import { draw, settle, violations } from './testing';
+import { VIEWS } from './views';
 
-const views: [
-  name: string,
-  recording: string | undefined,
-  events: number | undefined,
-  place?: 'history' | 'settings' | 'receive',
-][] = [
-  ['share, empty', undefined, undefined],
-  ['share, dragging', 'sharing', 1],
-  ['share, starting', 'sharing', 3],
-  ['share, counting', 'sharing', 4],
-  ['share, live', 'sharing', 8],
-  ['share, paused', 'sharing', 10],
-  ['share, server lost', 'sharing', 11],
-  ['share, crowded', 'crowd', undefined],
-  ['share, ended', 'share-ends', 2],
-  ['share, failed', 'share-ends', 4],
-  ['receive, empty', undefined, undefined, 'receive'],
-  ['receive, joining', 'receiving', 1],
-  ['receive, waiting far', 'receiving', 2],
-  ['receive, waiting near', 'receiving', 3],
-  ['receive, sender away', 'receiving', 4],
-  ['receive, connecting', 'receiving', 6],
-  ['receive, choosing', 'receiving', 8],
-  ['receive, slot given up', 'receiving', 9],
-  ['receive, downloading', 'receiving', 11],
-  ['receive, paused', 'receiving', 12],
-  ['receive, paused by the sender', 'receiving', 13],
-  ['receive, retrying', 'receiving', 14],
-  ['receive, done', 'receiving', 16],
-  ['receive, password', 'trouble', 2],
-  ['receive, failed', 'trouble', 3],
-  ['receive, done but for some', 'trouble', 4],
-  ['banners over settings', 'trouble', undefined],
-  ['history', undefined, undefined, 'history'],
-  ['settings', undefined, undefined, 'settings'],
-];
-
-test.each(views)('%s: axe finds nothing', async (_name, recording, events, place) => {
-  const { container, session } = await draw(recording, events);
-  if (place !== undefined) {
-    session.show(place);
+test.each(Object.entries(VIEWS))('%s: axe finds nothing', async (_name, view) => {
+  const { container, session } = await draw(
+    view.play?.[0],
+    view.play?.[1],
+    view.fresh === true ? { history: [] } : {},
+  );
+  if (view.place !== undefined) {
+    session.show(view.place);
+    await settle();
+  }
+  for (const name of view.press ?? []) {
+    await fireEvent.click(screen.getByRole('button', { name: new RegExp(name) }));
     await settle();
   }
 

@@ -25,7 +25,6 @@ afterEach(() => {
   delete (window as { __TAURI_INTERNALS__?: unknown }).__TAURI_INTERNALS__;
 });
 
-const { settings } = freshSnapshot();
 const terms = {
   name: null,
   password: null,
@@ -64,7 +63,7 @@ const commands: [keyof Backend, string, unknown[], unknown][] = [
   ['history', 'history', [], {}],
   ['forgetHistory', 'forget_history', [null], { id: null }],
   ['showHistory', 'show_history', ['h'], { id: 'h' }],
-  ['saveSettings', 'save_settings', [settings], { settings }],
+  ['saveSettings', 'save_settings', [{ slots: 5 }], { change: { slots: 5 } }],
   ['chooseDownloadFolder', 'choose_download_folder', [], {}],
   ['testConnection', 'test_connection', [], {}],
   ['lookForUpdate', 'look_for_update', [], {}],

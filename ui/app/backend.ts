@@ -62,7 +62,8 @@ export interface Backend {
   forgetHistory(id: string | null): Promise<void>;
   showHistory(id: string): Promise<void>;
 
-  saveSettings(settings: Settings): Promise<void>;
+  /** What is left out stays as it is. */
+  saveSettings(change: Partial<Settings>): Promise<void>;
   chooseDownloadFolder(): Promise<void>;
   testConnection(): Promise<Check[]>;
   /** What comes of it is told as an event; the same with the next. */
@@ -128,7 +129,7 @@ export const shell: Backend = {
   forgetHistory: (id) => ask('forget_history', { id }),
   showHistory: (id) => ask('show_history', { id }),
 
-  saveSettings: (settings) => ask('save_settings', { settings }),
+  saveSettings: (change) => ask('save_settings', { change }),
   chooseDownloadFolder: () => ask('choose_download_folder'),
   testConnection: () => ask('test_connection'),
   lookForUpdate: () => ask('look_for_update'),

@@ -56,11 +56,13 @@ export class FakeBackend implements Backend {
   readonly refusals = new Map<keyof Backend, Failure>();
   readonly #answers: Answers;
   readonly #unticked = new Set<number>();
+  #settings: Settings;
   #open = true;
   #listener: (event: AppEvent) => void = () => undefined;
 
   constructor(answers: Answers) {
     this.#answers = answers;
+    this.#settings = answers.snapshot.settings;
   }
 
   /** Tells the window of events. */
@@ -119,9 +121,10 @@ export class FakeBackend implements Backend {
     return this.#answer('installUpdate', !(this.#answers.busy ?? false));
   }
 
-  saveSettings(settings: Settings): Promise<void> {
-    this.play({ event: 'settings', settings });
-    return this.#answer('saveSettings', undefined, settings);
+  saveSettings(change: Partial<Settings>): Promise<void> {
+    this.#settings = { ...this.#settings, ...change };
+    this.play({ event: 'settings', settings: this.#settings });
+    return this.#answer('saveSettings', undefined, change);
   }
 
   rows(_id: string, from: number, count: number): Promise<Rows> {

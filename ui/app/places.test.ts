@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { HistoryItem, Place } from './bindings';
 import type { Answers } from './fake';
 import history from './fixtures/history.json';
-import { draw, freshSnapshot, settle, type Drawn } from './testing';
+import { draw, settle, type Drawn } from './testing';
 
 async function at(place: Place, answers: Partial<Answers> = {}): Promise<Drawn> {
   const drawn = await draw(undefined, undefined, answers);
@@ -16,15 +16,15 @@ async function at(place: Place, answers: Partial<Answers> = {}): Promise<Drawn> 
 function saved({ backend }: Drawn): unknown[] {
   return backend.calls
     .filter(([command]) => command === 'saveSettings')
-    .map(([, settings]) => settings);
+    .map(([, change]) => change);
 }
 
 test('the history has the newest first, with how it went', async () => {
   await at('history', { history: [...history].reverse() });
   const items = within(screen.getByRole('list', { name: 'History' })).getAllByRole('listitem');
   const texts = items.map((item) => item.textContent.replaceAll(/\s+/g, ' ').trim());
-  expect(texts[0]).toMatch(/^Shared Holiday photos 1,204 items · 38.2 GB · 23 done/);
-  expect(texts[3]).toMatch(/^Received Field recordings .* The sender is gone\./);
+  expect(texts[0]).toMatch(/^Shared Holiday photos 1,204 items · 38.2 GB · .* 23 done$/);
+  expect(texts[3]).toMatch(/^Received Field recordings .* The sender is gone$/);
   expect(screen.getAllByRole('button', { name: /^Show .* in folder$/ })).toHaveLength(3);
 });
 
@@ -65,7 +65,7 @@ test('ten thousand lines of history are few in the page', async () => {
   expect(screen.getAllByRole('listitem').length).toBeLessThan(20);
 });
 
-test('each setting is kept as it is changed, and the others with it', async () => {
+test('each setting is kept as it is changed, and nothing else with it', async () => {
   const drawn = await at('settings');
   const field = (name: string | RegExp, role = 'spinbutton'): HTMLElement =>
     screen.getByRole(role, { name });
@@ -79,18 +79,15 @@ test('each setting is kept as it is changed, and the others with it', async () =
   await fireEvent.click(field(/Start in the tray/, 'checkbox'));
   await fireEvent.click(field('Show notifications', 'checkbox'));
   await fireEvent.change(field('Language', 'combobox'), { target: { value: 'en' } });
-  const { settings } = freshSnapshot();
-  expect(saved(drawn)).toHaveLength(7);
-  expect(saved(drawn).at(-1)).toEqual({
-    ...settings,
-    slots: 5,
-    limit: 12_500_000,
-    embeddedPort: 8080,
-    name: 'Ana’s laptop',
-    startAtLogin: true,
-    notifications: false,
-    language: 'en',
-  });
+  expect(saved(drawn)).toEqual([
+    { slots: 5 },
+    { limit: 12_500_000 },
+    { embeddedPort: 8080 },
+    { name: 'Ana’s laptop' },
+    { startAtLogin: true },
+    { notifications: false },
+    { language: 'en' },
+  ]);
 });
 
 test('another server is taken by its address, and what is no address is not kept', async () => {
@@ -103,8 +100,7 @@ test('another server is taken by its address, and what is no address is not kept
     expect(address.getAttribute('aria-invalid')).toBe(String(!typed.startsWith('https')));
   }
   await fireEvent.click(screen.getByRole('radio', { name: /This computer/ }));
-  const { settings } = freshSnapshot();
-  expect(saved(drawn)).toEqual([{ ...settings, server: 'https://sluice.example.org' }, settings]);
+  expect(saved(drawn)).toEqual([{ server: 'https://sluice.example.org' }, { server: null }]);
 });
 
 test('a relay is added, is kept once it is whole, and goes', async () => {

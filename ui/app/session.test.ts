@@ -65,7 +65,7 @@ test('the history, dragging and the settings follow their events', async () => {
   const { backend, session } = await begun();
   backend.play({ event: 'history' }, { event: 'dragging', over: true });
   expect([session.historyVersion, session.dragging]).toEqual([1, true]);
-  await session.ask((shell) => shell.saveSettings(freshSnapshot({ slots: 5 }).settings));
+  await session.ask((shell) => shell.saveSettings({ slots: 5 }));
   expect(session.settings?.slots).toBe(5);
 });
 

@@ -47,6 +47,26 @@ impl Default for Settings {
     }
 }
 
+/// What of the settings is to change, by its names in [`Settings`]. What is left out stays as it is, so that two changes
+/// that follow closely on each other don't undo one another.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub struct SettingsChange(serde_json::Map<String, serde_json::Value>);
+
+impl SettingsChange {
+    /// The settings with the change in them.
+    ///
+    /// # Errors
+    /// A value is not of its setting's kind.
+    pub fn apply(self, settings: &Settings) -> Result<Settings, serde_json::Error> {
+        let mut changed = serde_json::to_value(settings)?;
+        if let Some(names) = changed.as_object_mut() {
+            names.extend(self.0);
+        }
+        serde_json::from_value(changed)
+    }
+}
+
 /// A STUN or TURN server.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]

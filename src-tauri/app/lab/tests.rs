@@ -4,6 +4,7 @@ use super::*;
 use crate::api::{
     ConflictChoice, DownloadState, Place, ReceiverState, ReportOutcome, ShareState, ShareTerms, Tick,
 };
+use serde_json::json;
 use sluice_protocol::error::Code;
 use std::time::Instant;
 use std::{fs, slice};
@@ -393,19 +394,20 @@ async fn settings_reach_what_runs() {
     let ana = lab.shell("ana").await;
     let note = lab.file("ana/note.txt", 100);
     let (share, at_ana, link) = shared(&ana, &[note], ShareTerms::default()).await;
-    let mut settings = ana.settings().borrow().clone();
-    settings.slots = 3;
-    settings.download_folder = Some("/etc".into());
-    settings.name = Some("Ana".into());
-    ana.save_settings(settings.clone()).await.unwrap();
+    // One change at a time, and each leaves the others as they are.
+    for change in [json!({ "slots": 3 }), json!({ "downloadFolder": "/etc" }), json!({ "name": "Ana" })] {
+        ana.save_settings(serde_json::from_value(change).unwrap()).await.unwrap();
+    }
+    let refused = ana.save_settings(serde_json::from_value(json!({ "slots": "many" })).unwrap()).await;
+    assert_eq!(refused.unwrap_err().code, Code::RequestInvalid);
     at_ana.share(&share, |view| view.slots == 3).await;
     assert_eq!(ana.download_folder(), lab.places("ana").downloads, "paths come from dialogs only");
     ana.set_download_folder(&lab.path("ana/chosen"));
     assert_eq!(ana.download_folder(), lab.path("ana/chosen"));
     // Another port is another link, for the same share.
     let port = std::net::TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap().port();
-    settings.embedded_port = port;
-    ana.save_settings(settings).await.unwrap();
+    let change = serde_json::from_value(json!({ "embeddedPort": port })).unwrap();
+    ana.save_settings(change).await.unwrap();
     let moved = at_ana.share(&share, |view| live(view) && view.link.as_deref() != Some(&link)).await;
     assert!(moved.link.unwrap().contains(&format!(":{port}/")));
     ana.close().await;

@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: whole processes over loopback, ours beside a bare data channel and others; and `cargo xtask
-//! bench server`: the server under load.
+//! bench server`: the server under load; and `cargo xtask bench desktop`: the window's start, and its memory.
 
 mod bare;
+#[cfg(target_os = "linux")]
+mod desktop;
 mod others;
 mod ours;
 mod scratch;
@@ -130,10 +132,14 @@ pub fn bench(arguments: &[String]) -> Result<(), Error> {
     if names.first().is_some_and(|name| *name == "server") {
         return server::bench(build, quick, &names[1..]);
     }
+    #[cfg(target_os = "linux")]
+    if names.iter().any(|name| *name == "desktop") && names.len() == 1 {
+        return desktop::bench(build, quick);
+    }
     if let Some(unknown) = names.iter().find(|name| !ALL.iter().any(|work| work.name == **name)) {
         let known: Vec<&str> = ALL.iter().map(|work| work.name).collect();
         return Err(Error::Usage(format!(
-            "there is no measurement {unknown}, only {} and server",
+            "there is no measurement {unknown}, only {}, server and desktop",
             known.join(", ")
         )));
     }

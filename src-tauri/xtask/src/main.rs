@@ -10,6 +10,7 @@ mod manifest;
 mod package;
 mod process;
 mod run;
+mod screenshots;
 mod setup;
 mod share;
 mod steps;
@@ -27,7 +28,7 @@ struct Command {
     work: fn(&[String]) -> Result<(), Error>,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command {
         name: "run",
         arguments: "[-- PATH [OPTION…]]",
@@ -48,8 +49,8 @@ const COMMANDS: [Command; 10] = [
     },
     Command {
         name: "bench",
-        arguments: "[--quick] [--dev] [NAME…|server [NAME…]]",
-        purpose: "measure transfers, or the server, over loopback beside bare ones and others; --quick with less",
+        arguments: "[--quick] [--dev] [NAME…|server [NAME…]|desktop]",
+        purpose: "measure transfers or the server beside bare ones and others, or the window; --quick with less",
         work: bench::bench,
     },
     Command { name: "fmt", arguments: "", purpose: "format all Rust and all of ui/", work: fmt::fmt },
@@ -76,6 +77,12 @@ const COMMANDS: [Command; 10] = [
         arguments: "FOLDER ADDRESS",
         purpose: "write what stands beside a release's files: checksums, notes, what the app's updater reads",
         work: manifest::manifest,
+    },
+    Command {
+        name: "screenshots",
+        arguments: "",
+        purpose: "draw every view of the window into target/screenshots",
+        work: screenshots::screenshots,
     },
     Command { name: "icons", arguments: "", purpose: "draw icons/ anew", work: icons::icons },
 ];

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use crate::error::Error;
 use crate::process::{Program, root, target};
 
-/// A command of cargo's that crates.io has.
+/// A program that crates.io has, most of them commands of cargo's.
 struct Tool {
     package: &'static str,
     /// The oldest that will do, and the one that is installed where there is none.
@@ -16,7 +16,7 @@ struct Tool {
     features: &'static [&'static str],
 }
 
-const TOOLS: [Tool; 3] = [
+const TOOLS: [Tool; 4] = [
     Tool {
         package: "cargo-nextest",
         version: (0, 9, 151),
@@ -24,6 +24,7 @@ const TOOLS: [Tool; 3] = [
     },
     Tool { package: "cargo-deny", version: (0, 20, 2), features: &[] },
     Tool { package: "cargo-fuzz", version: (0, 13, 2), features: &[] },
+    Tool { package: "tauri-driver", version: (2, 1, 0), features: &[] },
 ];
 
 /// What a window is drawn with, the icon in the tray included, and what asks the system to open links in it.
@@ -77,6 +78,23 @@ impl Needs {
             "pkg-config",
             "libwebkit2gtk-4.1-dev",
             "libayatana-appindicator3-1",
+            // A desktop for each of the windows that the tests open.
+            "xvfb",
+            "xdotool",
+            "openbox",
+            "dbus",
+            "dunst",
+            "libglib2.0-bin",
+            "xdg-utils",
+            "desktop-file-utils",
+            "fonts-dejavu-core",
+            // What Debian's own desktop writes with.
+            "fonts-cantarell",
+            "python3-dbus",
+            "python3-gi",
+            "gir1.2-gtk-3.0",
+            "webkit2gtk-driver",
+            "procps",
             "iproute2",
             "coturn",
             "redis-server",
@@ -84,7 +102,7 @@ impl Needs {
         ],
         components: &["rustfmt", "clippy"],
         targets: &[],
-        tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz"],
+        tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz", "tauri-driver"],
         npm: true,
         // The journeys, which need it, are for Linux alone.
         schemathesis: cfg!(target_os = "linux"),
@@ -117,7 +135,7 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     announce("parts of the Rust toolchain, with rustup", &components);
     announce("Rust's own library for other systems, with rustup", &targets);
     announce(
-        "commands of cargo's, with cargo install",
+        "programs of crates.io, with cargo install",
         &tools.iter().map(|tool| tool.package).collect::<Vec<_>>(),
     );
     if npm {
@@ -200,15 +218,18 @@ fn missing_targets(targets: &[&'static str]) -> Vec<&'static str> {
 }
 
 fn missing_tools(packages: &[&str]) -> Vec<&'static Tool> {
-    let is_missing = |tool: &&Tool| {
-        let subcommand = tool.package.trim_start_matches("cargo-");
-        Program::cargo()
-            .args([subcommand, "--version"])
-            .answer()
-            .and_then(|answer| version_in(&answer))
-            .is_none_or(|version| version < tool.version)
-    };
+    let is_missing = |tool: &&Tool| installed(tool.package).is_none_or(|version| version < tool.version);
     TOOLS.iter().filter(|tool| packages.contains(&tool.package)).filter(is_missing).collect()
+}
+
+/// The version of a tool that is there.
+fn installed(package: &str) -> Option<(u32, u32, u32)> {
+    if let Some(subcommand) = package.strip_prefix("cargo-") {
+        return version_in(&Program::cargo().args([subcommand, "--version"]).answer()?);
+    }
+    // Not every program says its version, and cargo knows it: `PACKAGE vVERSION:`.
+    let all = Program::cargo().args(["install", "--list"]).answer()?;
+    all.lines().find_map(|line| version_in(line.strip_prefix(package)?.strip_suffix(':')?))
 }
 
 /// Builds a tool with the optimiser off: these run for seconds and would compile for many minutes.

@@ -38,6 +38,7 @@ pub fn test(filters: &[String]) -> Result<(), Error> {
     // Behind the tests, which build what it runs.
     steps.step("bench", || bench(&[]))?;
     steps.step("bench server", || bench(&["server"]))?;
+    steps.step("bench desktop", || bench(&["desktop"]))?;
     println!("cargo xtask test: {}", steps.summary());
     Ok(())
 }

@@ -1,6 +1,6 @@
 // The place for sharing: what is drawn of a share, and what its buttons ask of the shell.
 import { fireEvent, screen, within } from '@testing-library/svelte';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Language } from '../../shared/language.svelte';
 import { recording, type FakeBackend } from '../fake';
 import { draw, settle } from '../testing';
@@ -244,4 +244,28 @@ test('of several shares each can be brought into view', async () => {
   expect(screen.getByRole('button', { name: 'Holiday photos' }).getAttribute('aria-current')).toBe(
     'true',
   );
+});
+
+test('a receiver slides into its slot once; those who were there before do not', async () => {
+  const slides = vi.fn();
+  Object.defineProperty(HTMLElement.prototype, 'animate', { configurable: true, value: slides });
+  vi.spyOn(window, 'matchMedia').mockImplementation(
+    (media) => Object.assign(new EventTarget(), { media, matches: false }) as MediaQueryList,
+  );
+  const { backend } = await draw('sharing', 8);
+  expect(slides).not.toHaveBeenCalled();
+
+  const event = recording('sharing')[7];
+  const known = event?.event === 'share' ? event.view.receivers[0] : undefined;
+  if (event?.event !== 'share' || known === undefined) {
+    expect.fail('the recording has receivers there');
+  }
+  for (const bytes of [0, 1_000_000]) {
+    const arrived = { ...known, id: 'BBBBBBBBBBBBBBBBBBBBBB', slot: 15, bytes };
+    const receivers = [...event.view.receivers, arrived];
+    backend.play({ event: 'share', view: { ...event.view, receivers } });
+    await settle();
+  }
+  expect(slides).toHaveBeenCalledTimes(1);
+  vi.restoreAllMocks();
 });

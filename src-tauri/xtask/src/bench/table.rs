@@ -121,7 +121,8 @@ fn ratio(above: &Row, below: &Row, figure: impl Fn(&Sample) -> f64) -> f64 {
     median(rounds.map(|(above, below)| figure(above) / figure(below)).collect())
 }
 
-fn median(mut figures: Vec<f64>) -> f64 {
+/// The middle one, or the mean of the two in the middle.
+pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     let middle = figures.len() / 2;
     match figures.len() {

@@ -79,6 +79,11 @@ impl Watched {
         Ok(Self { name, child, started, input, lines, complaints, peak: Some(peak) })
     }
 
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The next line and when it came; `None` at the end of the output.
     pub fn line(&self) -> Result<Option<(Instant, String)>, Error> {
         match self.lines.recv_timeout(LIMIT) {
