@@ -34,6 +34,9 @@ const COMMANDS: &[&str] = &[
     "save_settings",
     "choose_download_folder",
     "test_connection",
+    "look_for_update",
+    "fetch_update",
+    "install_update",
     "quit",
 ];
 

@@ -9,6 +9,7 @@ use crate::dialogs;
 use crate::qr;
 use crate::state::Shell;
 use crate::surface::Surface;
+use crate::updates::Updates;
 use sluice_protocol::error::Code;
 use tauri::ipc::Channel;
 use tauri::{AppHandle, State, WebviewWindow, Wry};
@@ -61,6 +62,9 @@ commands!(
     save_settings,
     choose_download_folder,
     test_connection,
+    look_for_update,
+    fetch_update,
+    install_update,
     quit,
 );
 
@@ -260,6 +264,23 @@ async fn choose_download_folder(
 #[tauri::command]
 async fn test_connection(shell: State<'_, Shell>) -> Result<Vec<Check>> {
     Ok(check::all(&shell).await)
+}
+
+#[tauri::command]
+async fn look_for_update(app: AppHandle, updates: State<'_, Updates>) -> Result<()> {
+    updates.look(&app).await;
+    Ok(())
+}
+
+#[tauri::command]
+async fn fetch_update(updates: State<'_, Updates>) -> Result<()> {
+    updates.fetch().await;
+    Ok(())
+}
+
+#[tauri::command]
+async fn install_update(app: AppHandle, updates: State<'_, Updates>) -> Result<bool> {
+    updates.install(&app).await
 }
 
 #[tauri::command]

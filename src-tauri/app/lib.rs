@@ -30,6 +30,7 @@ mod store;
 mod surface;
 mod texts;
 mod tray;
+mod updates;
 mod window;
 
 use std::panic::{self, AssertUnwindSafe};
@@ -60,6 +61,7 @@ pub fn run() -> Result<(), StartError> {
     }
     let builder = tauri::Builder::default()
         .plugin(tauri_plugin_deep_link::init())
+        .plugin(updates::plugin())
         .plugin(tauri_plugin_autostart::Builder::new().args(start::AT_LOGIN).build())
         .invoke_handler(commands::handler())
         .on_window_event(|window, event| {

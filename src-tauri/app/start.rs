@@ -6,6 +6,7 @@ use crate::links::{self, HIDDEN};
 use crate::places::Places;
 use crate::state::Shell;
 use crate::surface::{MAIN, Surface};
+use crate::updates::{Source, Updates};
 use std::path::Path;
 use std::time::Duration;
 use tauri::{App, AppHandle, Manager, WebviewWindowBuilder};
@@ -31,6 +32,7 @@ pub fn setup(app: &mut App) -> Result<()> {
     app.manage(shell.clone());
     app.manage(Clipboard::default());
     app.manage(Surface::new(app, shell.clone()));
+    app.manage(Updates::new(shell.clone(), Source::built_in().filter(|_| replaces_itself(app))));
     open_window(app)?;
     app.state::<Surface>().handle_asked(&asked);
     listen_for_links(app);
@@ -39,6 +41,7 @@ pub fn setup(app: &mut App) -> Result<()> {
     tauri::async_runtime::spawn(Surface::miss_tray(app.clone()));
     tauri::async_runtime::spawn(Surface::keep_autostart(app.clone()));
     tauri::async_runtime::spawn(end_on_signal(app.clone()));
+    tauri::async_runtime::spawn(Updates::keep_looking(app.clone()));
     let texts = app.clone();
     tauri::async_runtime::spawn(awake::keep(shell.standing(), move || texts.state::<Surface>().texts()));
     Ok(())
@@ -85,10 +88,26 @@ fn listen_for_links(app: &AppHandle) {
 fn listen_for_links(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn_blocking(move || {
+        // A package says it for everybody, and takes it back when it goes; what is said here stays with the person.
+        #[cfg(target_os = "linux")]
+        if links::are_packaged(&links::data_folders()) {
+            return;
+        }
         if let Err(error) = app.deep_link().register_all() {
             tracing::warn!(%error, "links that are clicked can't be opened here");
         }
     });
+}
+
+// What a package manager has installed it brings up to date itself: on Linux only an AppImage is ours to replace.
+#[cfg(target_os = "linux")]
+fn replaces_itself(app: &AppHandle) -> bool {
+    app.env().appimage.is_some()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn replaces_itself(_: &AppHandle) -> bool {
+    true
 }
 
 /// The arguments of a start with the person's session.

@@ -1,6 +1,6 @@
 //! The shell's state: everything that there is, behind one lock that nobody holds while waiting.
 
-use crate::api::{AppEvent, Failure, HistoryItem, IceSetting, Notice, Settings, Snapshot};
+use crate::api::{AppEvent, Failure, HistoryItem, IceSetting, Notice, Settings, Snapshot, UpdateView};
 use crate::downloads::Download;
 use crate::hosting::Host;
 use crate::keeping::{Found, Stores, Unkept};
@@ -55,6 +55,8 @@ pub struct Desk {
     pub history: Vec<HistoryItem>,
     /// Where the server in this app listened the last time.
     pub port: Option<u16>,
+    /// What is known of newer versions of the app.
+    pub update: UpdateView,
     /// What is to be said to the window.
     pub outbox: Outbox,
     /// What is to be written.
@@ -150,6 +152,7 @@ impl Shell {
             settings: settings.clone(),
             history,
             port: shares.port,
+            update: UpdateView::Off,
             outbox,
             unkept: Unkept::default(),
             closing: false,
@@ -188,6 +191,7 @@ impl Shell {
             settings: desk.settings.clone(),
             system_language: system_language(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            update: desk.update.clone(),
             notices,
         };
         drop(desk);
@@ -204,6 +208,27 @@ impl Shell {
     pub fn complain(&self, failure: Failure) {
         let notice = Notice::Failed { code: failure.code, detail: failure.detail };
         self.say(AppEvent::Notice { notice });
+    }
+
+    /// What is known of newer versions.
+    pub fn update(&self) -> UpdateView {
+        self.lock().update.clone()
+    }
+
+    /// More is known of newer versions.
+    pub fn set_update(&self, update: UpdateView) {
+        self.change(|desk| {
+            desk.update = update.clone();
+            desk.outbox.say(AppEvent::Update { update });
+        });
+    }
+
+    /// Whether the app must not be replaced now: bytes move, or a download is under way.
+    pub fn is_busy(&self) -> bool {
+        let now = self.now();
+        let desk = self.lock();
+        let downloading = desk.downloads.iter().any(Download::is_running) && !desk.is_all_paused();
+        downloading || desk.shares.iter().any(|share| share.model.rate(now) > 0)
     }
 
     /// What is shared and received, as it changes.

@@ -72,3 +72,10 @@ fn every_icon_that_the_configuration_names_is_there() {
     let path = |icon: &Value| top().join(icon.as_str().unwrap());
     holds(icons.iter().filter(|icon| !path(icon).is_file()).map(|icon| format!("no {icon}")));
 }
+
+#[test]
+fn the_version_is_in_the_workspace_and_nowhere_else() {
+    let of = |name: &str| json(&top().join(name))["version"].clone();
+    let config = ["tauri.conf.json", "ui/package.json", "ui/package-lock.json"];
+    holds(config.iter().filter(|name| !of(name).is_null()).map(|name| format!("{name} has a version")));
+}

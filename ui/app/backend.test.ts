@@ -66,6 +66,9 @@ const commands: [keyof Backend, string, unknown[], unknown][] = [
   ['saveSettings', 'save_settings', [{ slots: 5 }], { change: { slots: 5 } }],
   ['chooseDownloadFolder', 'choose_download_folder', [], {}],
   ['testConnection', 'test_connection', [], {}],
+  ['lookForUpdate', 'look_for_update', [], {}],
+  ['fetchUpdate', 'fetch_update', [], {}],
+  ['installUpdate', 'install_update', [], {}],
   ['quit', 'quit', [], {}],
 ];
 

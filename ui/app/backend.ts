@@ -66,6 +66,11 @@ export interface Backend {
   saveSettings(change: Partial<Settings>): Promise<void>;
   chooseDownloadFolder(): Promise<void>;
   testConnection(): Promise<Check[]>;
+  /** What comes of it is told as an event; the same with the next. */
+  lookForUpdate(): Promise<void>;
+  fetchUpdate(): Promise<void>;
+  /** Replaces the app and starts it again; `false` if something is under way, and then nothing was done. */
+  installUpdate(): Promise<boolean>;
   /** Ends the app; its shares have the same links the next time. */
   quit(): Promise<void>;
 }
@@ -127,5 +132,8 @@ export const shell: Backend = {
   saveSettings: (change) => ask('save_settings', { change }),
   chooseDownloadFolder: () => ask('choose_download_folder'),
   testConnection: () => ask('test_connection'),
+  lookForUpdate: () => ask('look_for_update'),
+  fetchUpdate: () => ask('fetch_update'),
+  installUpdate: () => ask('install_update'),
   quit: () => ask('quit'),
 };

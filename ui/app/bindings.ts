@@ -74,6 +74,10 @@ systemLanguage: string,
  */
 version: string, 
 /**
+ * What is known of newer ones.
+ */
+update: UpdateView, 
+/**
  * What the person should know that happened before the window was there, such as settings that could not be read.
  */
 notices: Array<Notice>, };
@@ -105,7 +109,11 @@ over: boolean, } | { "event": "settings",
 /**
  * All of them.
  */
-settings: Settings, } | { "event": "history" } | { "event": "show", 
+settings: Settings, } | { "event": "update", 
+/**
+ * All of it.
+ */
+update: UpdateView, } | { "event": "history" } | { "event": "show", 
 /**
  * Which one.
  */
@@ -118,6 +126,35 @@ id: string | null, } | { "event": "notice",
  * What.
  */
 notice: Notice, };
+
+/**
+ * Where the search for a newer version stands.
+ */
+export type UpdateView = { "state": "off" } | { "state": "unknown" } | { "state": "looking" } | { "state": "newest" } | { "state": "found", 
+/**
+ * Which.
+ */
+version: string, } | { "state": "fetching", 
+/**
+ * Which.
+ */
+version: string, 
+/**
+ * Bytes that are here.
+ */
+bytes: number, 
+/**
+ * Of so many, if that is known.
+ */
+total: number | null, } | { "state": "ready", 
+/**
+ * Which.
+ */
+version: string, } | { "state": "failed", 
+/**
+ * What the layer below said.
+ */
+detail: string, };
 
 /**
  * A place in the window.

@@ -37,6 +37,8 @@ export interface Answers {
   history?: HistoryItem[];
   checks?: Check[];
   qr?: QrCode;
+  /** Whether something is under way, so that no update is put in place. */
+  busy?: boolean;
   /** Files of the tree, below one folder. */
   files?: number;
 }
@@ -99,6 +101,8 @@ export class FakeBackend implements Backend {
   forgetHistory = this.#does('forgetHistory', undefined);
   showHistory = this.#does('showHistory', undefined);
   chooseDownloadFolder = this.#does('chooseDownloadFolder', undefined);
+  lookForUpdate = this.#does('lookForUpdate', undefined);
+  fetchUpdate = this.#does('fetchUpdate', undefined);
   quit = this.#does('quit', undefined);
 
   qr(id: string): Promise<QrCode> {
@@ -111,6 +115,10 @@ export class FakeBackend implements Backend {
 
   testConnection(): Promise<Check[]> {
     return this.#answer('testConnection', this.#answers.checks ?? []);
+  }
+
+  installUpdate(): Promise<boolean> {
+    return this.#answer('installUpdate', !(this.#answers.busy ?? false));
   }
 
   saveSettings(change: Partial<Settings>): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   Settings,
   ShareView,
   Snapshot,
+  UpdateView,
 } from './bindings';
 
 /** A notice in its banner. */
@@ -35,6 +36,8 @@ export class Session {
   settings = $state.raw<Settings | null>(null);
   /** The version of the app. */
   version = $state('');
+  /** What is known of newer versions. */
+  update = $state.raw<UpdateView>({ state: 'off' });
   /** Whether something is dragged over the window. */
   dragging = $state(false);
   /** Grows with each change of the history. */
@@ -151,6 +154,7 @@ export class Session {
     this.shares = snapshot.shares;
     this.downloads = snapshot.downloads;
     this.version = snapshot.version;
+    this.update = snapshot.update;
     this.#systemLanguage = snapshot.systemLanguage;
     this.#settle(snapshot.settings);
     if (snapshot.shares.length === 0 && snapshot.downloads.length > 0) {
@@ -183,6 +187,9 @@ export class Session {
         break;
       case 'dragging':
         this.dragging = event.over;
+        break;
+      case 'update':
+        this.update = event.update;
         break;
       case 'settings':
         this.#settle(event.settings);

@@ -35,6 +35,7 @@ mod tests {
         declare_all!(
             Snapshot,
             AppEvent,
+            UpdateView,
             Place,
             Notice,
             Failure,

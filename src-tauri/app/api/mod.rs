@@ -8,10 +8,12 @@ mod bindings;
 mod download;
 mod settings;
 mod share;
+mod update;
 
 pub use download::*;
 pub use settings::*;
 pub use share::*;
+pub use update::*;
 
 use serde::{Deserialize, Serialize};
 use sluice_engine::error::EngineError;
@@ -32,6 +34,8 @@ pub struct Snapshot {
     pub system_language: String,
     /// The version of the app.
     pub version: String,
+    /// What is known of newer ones.
+    pub update: UpdateView,
     /// What the person should know that happened before the window was there, such as settings that could not be read.
     pub notices: Vec<Notice>,
 }
@@ -70,6 +74,11 @@ pub enum AppEvent {
     Settings {
         /// All of them.
         settings: Box<Settings>,
+    },
+    /// More is known of newer versions.
+    Update {
+        /// All of it.
+        update: UpdateView,
     },
     /// The history has a new line.
     History,

@@ -315,6 +315,36 @@ async fn what_comes_from_outside_waits_for_the_window() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_link_ends_in_a_sentence_and_shares_and_fetches_nothing() {
+    let lab = Lab::new();
+    let ana = lab.shell("ana").await;
+    let secret = lab.file("ana/secret.txt", 100);
+    let long = format!("sluice://h/p/{}", "x".repeat(100_000));
+    let quoted = format!("sluice://h/p/x\" \"{}", secret.display());
+    let lines = format!("sluice://127.0.0.1:1/p/x#y\n{}", secret.display());
+    let starts: [&[&str]; 9] = [
+        &[&long],
+        &[&quoted],
+        &[&lines],
+        &["sluice://h/p/x --hidden"],
+        &["sluice://h/p/x\"", "--hidden", secret.to_str().unwrap()],
+        &["sluice://h/p/$(touch x)`id`;\u{202e}\u{0}%00"],
+        &["sluice:"],
+        &["javascript://alert/1"],
+        &["https://example.org/"],
+    ];
+    for arguments in starts {
+        let asked = crate::links::read(arguments, &lab.path("ana"));
+        assert_eq!((asked.links.len(), asked.paths.len(), asked.hidden), (1, 0, false), "{arguments:?}");
+        ana.open_and_show(&asked.links[0]);
+    }
+    let (_, snapshot) = Watcher::of(&ana);
+    assert_eq!(snapshot.notices, vec![Notice::BadLink { code: Code::LinkInvalid }; starts.len()]);
+    assert!(snapshot.shares.is_empty() && snapshot.downloads.is_empty());
+    ana.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_is_told_of_and_everything_else_goes_on() {
     let lab = Lab::new();
     let ana = lab.shell("ana").await;

@@ -4,6 +4,7 @@ use crate::exit;
 use crate::rate::Rate;
 use crate::serve::Settings;
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use sluice_engine::config::DEFAULT_PATIENCE;
 use sluice_engine::disk::{Chosen, Conflict};
 use sluice_protocol::signal::{DEFAULT_SLOTS, MAX_SLOTS};
@@ -38,6 +39,12 @@ pub enum Command {
     /// Run a server that introduces senders and receivers to each other.
     #[command(after_help = exit::HELP)]
     Serve(Box<ServeArgs>),
+    /// Print what makes a shell complete this command's words.
+    #[command(after_help = exit::HELP)]
+    Completions(CompletionsArgs),
+    /// Write the manual's pages, for packages.
+    #[command(hide = true)]
+    Manual(ManualArgs),
 }
 
 impl Command {
@@ -47,6 +54,7 @@ impl Command {
             Command::Send(args) => args.json,
             Command::Receive(args) => args.json,
             Command::Serve(args) => args.json,
+            Command::Completions(_) | Command::Manual(_) => false,
         }
     }
 }
@@ -145,6 +153,22 @@ pub struct ServeArgs {
     /// Print one JSON event a line on standard output.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `sluice completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// `sluice manual`.
+#[derive(Debug, clap::Args)]
+pub struct ManualArgs {
+    /// The folder that the pages are written into.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
 }
 
 /// What to do where a different file is already there.

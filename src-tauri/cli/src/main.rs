@@ -4,6 +4,7 @@ mod args;
 mod exit;
 mod failures;
 mod log;
+mod manual;
 mod password;
 mod print;
 mod rate;
@@ -77,6 +78,8 @@ fn run(args: Args) -> Result<(), Failure> {
                 in_runtime(serve::run(plan, args.json))?;
             }
         }
+        Command::Completions(args) => manual::print_completions(args.shell)?,
+        Command::Manual(args) => manual::write_pages(&args.folder)?,
     }
     Ok(())
 }

@@ -65,3 +65,34 @@ fn check_tells_what_would_run_without_its_secrets_and_starts_nothing() {
     assert!(told.contains("Keys: 2."), "{told}");
     assert!(!out.contains("hush") && !told.contains("hush"), "{out}{told}");
 }
+
+#[test]
+fn every_shell_is_told_of_every_command_and_flag() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = String::from_utf8(sluice(&["completions", shell]).stdout).unwrap();
+        for word in ["send", "receive", "serve", "completions", "relay-only"] {
+            assert!(script.contains(word), "{word} is not in the script for {shell}");
+        }
+    }
+    assert_eq!(sluice(&["completions", "command.com"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command_that_a_person_may_use() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(sluice(&["manual", folder.path().to_str().unwrap()]).status.success());
+    let mut pages: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|page| page.unwrap().file_name().into_string().unwrap())
+        .collect();
+    pages.sort();
+    let wanted = ["sluice-completions.1", "sluice-receive.1", "sluice-send.1", "sluice-serve.1", "sluice.1"];
+    assert_eq!(pages, wanted);
+    let page = std::fs::read_to_string(folder.path().join("sluice-receive.1")).unwrap();
+    assert!(page.contains("LINK") && page.contains("Exit status") && page.contains(".TH"), "{page}");
+}
+
+#[test]
+fn a_manual_that_can_not_be_written_ends_with_7() {
+    assert_eq!(sluice(&["manual", "/no/such/folder"]).status.code(), Some(7));
+}

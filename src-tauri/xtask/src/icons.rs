@@ -10,6 +10,9 @@ use crate::setup::{self, Needs};
 
 const ACCENT: &str = "#0B7A75";
 
+/// Sizes of the files that Linux packages install, in pixels.
+const PNG_SIZES: [u32; 8] = [16, 24, 32, 48, 64, 128, 256, 512];
+
 /// Sizes inside `icon.ico`, in pixels; the largest that the format can name is 256.
 const ICO_SIZES: [u32; 5] = [32, 16, 48, 64, 256];
 
@@ -24,9 +27,10 @@ pub fn icons(_: &[String]) -> Result<(), Error> {
     let source = folder.join("icon.svg");
     write(&source, drawing().as_bytes())?;
 
-    for (name, size) in [("32x32.png", 32), ("128x128.png", 128), ("128x128@2x.png", 256)] {
-        write(&folder.join(name), &png(&source, size)?)?;
+    for size in PNG_SIZES {
+        write(&folder.join(format!("{size}x{size}.png")), &png(&source, size)?)?;
     }
+    write(&folder.join("128x128@2x.png"), &png(&source, 256)?)?;
     let images = |sizes: &[u32]| -> Result<Vec<Vec<u8>>, Error> {
         sizes.iter().map(|&size| png(&source, size)).collect()
     };

@@ -1,14 +1,18 @@
 //! `cargo xtask`: what a person does to this project, a command a module.
 
 mod bench;
+mod cross;
 mod error;
 mod fmt;
 mod fuzz;
 mod icons;
+mod manifest;
+mod package;
 mod process;
 mod run;
 mod screenshots;
 mod setup;
+mod share;
 mod steps;
 mod test;
 
@@ -24,7 +28,7 @@ struct Command {
     work: fn(&[String]) -> Result<(), Error>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 11] = [
     Command {
         name: "run",
         arguments: "[-- PATH [OPTION…]]",
@@ -55,6 +59,24 @@ const COMMANDS: [Command; 8] = [
         arguments: "",
         purpose: "install what `run` and `test` need, and nothing else",
         work: setup::setup,
+    },
+    Command {
+        name: "package",
+        arguments: "[--check] [--built] [deb|rpm|appimage]…",
+        purpose: "build what a person installs on Linux, by default .deb and .rpm; --check lives with them on a clean one",
+        work: package::package,
+    },
+    Command {
+        name: "cross",
+        arguments: "windows|macos [--quick]",
+        purpose: "build for Windows, and live with it under wine; check for macOS; --quick without the app",
+        work: cross::cross,
+    },
+    Command {
+        name: "manifest",
+        arguments: "FOLDER ADDRESS",
+        purpose: "write what stands beside a release's files: checksums, notes, what the app's updater reads",
+        work: manifest::manifest,
     },
     Command {
         name: "screenshots",

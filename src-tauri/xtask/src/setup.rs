@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what the other commands need on this computer, said first and then installed.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::Error;
@@ -50,6 +50,8 @@ pub struct Needs {
     pub apt: &'static [&'static str],
     /// Parts of the Rust toolchain.
     pub components: &'static [&'static str],
+    /// Other systems to build for.
+    pub targets: &'static [&'static str],
     /// Packages out of [`TOOLS`].
     pub tools: &'static [&'static str],
     /// The packages that `ui/package-lock.json` names.
@@ -60,7 +62,8 @@ pub struct Needs {
 
 impl Needs {
     /// A start for `..`.
-    pub const NOTHING: Self = Self { apt: &[], components: &[], tools: &[], npm: false, schemathesis: false };
+    pub const NOTHING: Self =
+        Self { apt: &[], components: &[], targets: &[], tools: &[], npm: false, schemathesis: false };
 
     /// To build and start `sluice`, with the page for browsers in it.
     pub const TERMINAL: Self = Self { apt: &["build-essential"], npm: true, ..Self::NOTHING };
@@ -102,6 +105,7 @@ impl Needs {
             "python3-venv",
         ],
         components: &["rustfmt", "clippy"],
+        targets: &[],
         tools: &["cargo-nextest", "cargo-deny", "cargo-fuzz", "tauri-driver"],
         npm: true,
         // The journeys, which need it, are for Linux alone.
@@ -126,12 +130,14 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     }
     let apt = missing_apt(needs.apt);
     let components = missing_components(needs.components);
+    let targets = missing_targets(needs.targets);
     let tools = missing_tools(needs.tools);
     let npm = needs.npm && npm_is_stale();
     let schemathesis = needs.schemathesis && schemathesis_is_stale();
 
     announce("Debian packages, with apt-get", &apt);
     announce("parts of the Rust toolchain, with rustup", &components);
+    announce("Rust's own library for other systems, with rustup", &targets);
     announce(
         "programs of crates.io, with cargo install",
         &tools.iter().map(|tool| tool.package).collect::<Vec<_>>(),
@@ -146,6 +152,9 @@ pub fn install(needs: &Needs) -> Result<(), Error> {
     install_apt(&apt)?;
     for component in components {
         Program::new("rustup").args(["component", "add", component]).run()?;
+    }
+    for target in targets {
+        Program::new("rustup").args(["target", "add", target]).run()?;
     }
     for tool in tools {
         install_tool(tool)?;
@@ -202,6 +211,14 @@ fn missing_components(components: &[&'static str]) -> Vec<&'static str> {
     let is_missing =
         |component: &&str| Program::cargo().args([command(component), "--version"]).answer().is_none();
     components.iter().copied().filter(is_missing).collect()
+}
+
+fn missing_targets(targets: &[&'static str]) -> Vec<&'static str> {
+    let is_missing = |target: &&str| {
+        let library = Program::new("rustc").args(["--print", "target-libdir", "--target", target]).answer();
+        library.is_none_or(|folder| !Path::new(folder.trim()).is_dir())
+    };
+    targets.iter().copied().filter(is_missing).collect()
 }
 
 fn missing_tools(packages: &[&str]) -> Vec<&'static Tool> {

@@ -21,18 +21,18 @@ impl Steps {
     /// # Errors
     ///
     /// What `work` failed with, under the step's name.
-    pub fn step(
+    pub fn step<T>(
         &mut self,
         name: &'static str,
-        work: impl FnOnce() -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         println!("\n==> {name}");
         let started = Instant::now();
-        work().map_err(|source| Error::Step { name: name.into(), source: Box::new(source) })?;
+        let made = work().map_err(|source| Error::Step { name: name.into(), source: Box::new(source) })?;
         let took = started.elapsed();
         println!("<== {name}: {}", clock(took));
         self.done.push((name, took));
-        Ok(())
+        Ok(made)
     }
 
     /// One line: how many steps passed, how long all took, and each.
@@ -62,7 +62,7 @@ mod tests {
         let mut steps = Steps::start();
         steps.step("first", || Ok(())).unwrap();
 
-        let failure = steps.step("second", || Err(Error::Usage("broken".into()))).unwrap_err();
+        let failure = steps.step("second", || Err::<(), _>(Error::Usage("broken".into()))).unwrap_err();
 
         assert_eq!(failure.to_string(), "step `second` failed: broken");
         assert!(steps.summary().starts_with("1 steps passed in 0:00 (first 0:00)"));

@@ -333,6 +333,7 @@ impl Tail {
     }
 
     /// The file, for syncing the file system that it is on.
+    #[cfg(target_os = "linux")]
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
     }
