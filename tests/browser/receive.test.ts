@@ -182,7 +182,8 @@ test('a server that is killed in the middle is not missed', async () => {
   await receiver.begin();
   await receiver.saveToFolder();
   await receiver.percent(10);
-  await using _second = await first.restart(scratch.path);
+  await using second = await first.restart(scratch.path);
+  expect(second.url).toBe(first.url);
   await receiver.done();
   expect((await receiver.contents()).get('film.bin')).toBe(await digest(scratch.at('film.bin')));
   expect(sender.events.filter(({ event }) => event === 'receiver_connected')).toHaveLength(1);

@@ -94,7 +94,8 @@ test('a server that is killed comes back to the same link, and transfers go on',
   const link = await sender.link();
   await using receiver = receive(scratch, link, 'out');
   await receiver.until('progress', ({ bytes }) => Number(bytes) > 5_000_000);
-  await using _second = await first.restart(scratch.path);
+  await using second = await first.restart(scratch.path);
+  expect(second.url).toBe(first.url);
   expect(await receiver.ended()).toBe(0);
   await using later = receive(scratch, link, 'later');
   expect(await later.ended()).toBe(0);

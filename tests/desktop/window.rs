@@ -253,12 +253,6 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Whether something with this role and name can be perceived now.
-    #[track_caller]
-    pub fn has(&self, role: &str, name: &str) -> bool {
-        !self.all(role, name).is_empty()
-    }
-
     /// Clicks it, once it is there and can be clicked.
     #[track_caller]
     pub fn click(&self, role: &str, name: &str) {
