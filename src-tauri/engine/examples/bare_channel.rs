@@ -248,7 +248,7 @@ async fn send_piped(options: &Options) -> Outcome<()> {
     for candidate in candidates {
         connection.add_candidate(candidate).await?;
     }
-    let (sender, _receiver) = opened(&mut events).await?;
+    let (mut sender, _receiver) = opened(&mut events).await?;
     let mut left = options.bytes;
     while left > 0 {
         let length = usize::try_from(left).unwrap_or(usize::MAX).min(options.message);
