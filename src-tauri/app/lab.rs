@@ -171,4 +171,6 @@ impl Watcher {
 }
 
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod tests;
