@@ -351,10 +351,18 @@ impl Desk {
         }
     }
 
-    /// Closes the window that has the keyboard, as its cross does.
+    /// Closes the app's window, as its cross does; returns when it can't be seen any more.
     #[track_caller]
     pub fn close_window(&self) {
-        self.pointer(&["key", "--clearmodifiers", "alt+F4"]);
+        wait_for("the window to close", || {
+            // A window that has just come may not have the keyboard yet.
+            let mut focus = self.command("xdotool");
+            focus.args(["search", "--onlyvisible", "--name", "^Sluice$", "windowfocus"]);
+            if focus.status().unwrap().success() {
+                self.pointer(&["key", "--clearmodifiers", "alt+F4"]);
+            }
+            (!self.shows("Sluice")).then_some(())
+        });
     }
 
     /// Whether a window with this title can be seen.

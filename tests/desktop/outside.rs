@@ -82,7 +82,7 @@ fn a_dialog_that_is_cancelled_changes_nothing_and_files_are_chosen_together() {
     window.click("button", "Choose files…");
     desk.answer(&[&film, &other]);
     link(&window);
-    window.shows("2 files");
+    window.shows("2 items");
 }
 
 #[test]

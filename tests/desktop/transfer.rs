@@ -46,7 +46,7 @@ fn only_what_is_ticked_arrives() {
     open(&receiver, &link);
     receiver.find("treeitem", "photos");
     receiver.click("button", "None");
-    receiver.shows("0 of 314 files chosen");
+    receiver.shows("0 of 314 items chosen");
     // By keyboard: into the folder, to its second folder, and that is ticked.
     receiver.click("treeitem", "photos");
     receiver.press(Key::Right);
@@ -54,7 +54,7 @@ fn only_what_is_ticked_arrives() {
     receiver.press(Key::Down);
     receiver.press(Key::Down);
     receiver.press(Key::Space);
-    receiver.shows("26 of 314 files chosen");
+    receiver.shows("26 of 314 items chosen");
     download(&receiver);
     wait_for_all(&receiver);
     assert_eq!(tree::names(&to.downloads().join("photos")), ["day 1"]);

@@ -134,7 +134,12 @@ impl<'a> Window<'a> {
             tokio::time::timeout(PATIENCE, session).await
         });
         match session {
-            Ok(Ok(session)) => Some(Window { desk, driver: Cell::new(Some(session)), process, runtime }),
+            Ok(Ok(session)) => {
+                let window = Window { desk, driver: Cell::new(Some(session)), process, runtime };
+                // The library's own process may end as it starts, which the first question tells.
+                let answer = window.try_run("return 1", Vec::new());
+                answer.map_err(|error| eprintln!("no session: {error}")).ok().map(|_| window)
+            }
             other => {
                 eprintln!("no session: {other:?}");
                 process::signal(process.id(), "TERM");

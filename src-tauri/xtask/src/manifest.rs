@@ -115,10 +115,9 @@ mod tests {
             ["S_1_x64-setup.exe", "S_1_amd64.AppImage", "S_universal.app.tar.gz", "s.deb"].map(String::from);
         let signed = |name: &str| (!name.ends_with("AppImage")).then(|| format!("sig of {name}\n"));
         let platforms = platforms(&names, "https://h/v1", signed);
-        assert_eq!(
-            platforms.keys().collect::<Vec<_>>(),
-            ["darwin-aarch64", "darwin-x86_64", "windows-x86_64"]
-        );
+        let mut systems: Vec<_> = platforms.keys().collect();
+        systems.sort();
+        assert_eq!(systems, ["darwin-aarch64", "darwin-x86_64", "windows-x86_64"]);
         assert_eq!(platforms["windows-x86_64"]["url"], "https://h/v1/S_1_x64-setup.exe");
         assert_eq!(platforms["darwin-x86_64"]["signature"], "sig of S_universal.app.tar.gz");
     }
