@@ -7,7 +7,12 @@ const here = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 export default defineConfig(({ mode }) => ({
   root: here('../tests/browser'),
   // The tests lie outside of this package, and take their libraries from it.
-  resolve: { alias: { 'playwright-core': here('./node_modules/playwright-core') } },
+  resolve: {
+    alias: {
+      'playwright-core': here('./node_modules/playwright-core'),
+      'puppeteer-core': here('./node_modules/puppeteer-core'),
+    },
+  },
   server: { fs: { allow: [here('..')] } },
   test: {
     include: [mode === 'speed' ? '**/*.bench.ts' : '**/*.test.ts'],

@@ -18,6 +18,9 @@ const WAYS: Record<Way, RegExp> = {
 // No test can click in the system's own folder dialog. What it would give is a real handle all the same: a folder in
 // the browser's private file system, written and read through the same API as one of the person's.
 const PICKER = (): void => {
+  if (!isSecureContext) {
+    return;
+  }
   Object.defineProperty(window, 'showDirectoryPicker', {
     value: async () => {
       const root = await navigator.storage.getDirectory();
@@ -74,7 +77,7 @@ export class ReceivingPage {
 
   /** Waits for the word that all is verified. */
   async done(timeout = PATIENCE_MS): Promise<void> {
-    await this.page.getByRole('heading', { name: /verified/ }).waitFor({ timeout });
+    await this.page.getByRole('heading', { name: /^All .*verified/ }).waitFor({ timeout });
   }
 
   /** What the folder that was picked holds: SHA-256 by path of each file, `/` for each folder. */

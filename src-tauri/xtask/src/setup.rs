@@ -72,7 +72,7 @@ impl Needs {
     pub const RUN: Self = Self { apt: WINDOW, npm: true, ..Self::NOTHING };
 
     /// To drive the page in a browser.
-    pub const BROWSER: Self = Self { apt: &["build-essential", "chromium"], npm: true, ..Self::NOTHING };
+    pub const BROWSER: Self = Self { apt: &["build-essential", "chromium", "firefox-esr"], npm: true, ..Self::NOTHING };
 
     /// To build, check and test everything.
     pub const TEST: Self = Self {
@@ -82,6 +82,7 @@ impl Needs {
             "libwebkit2gtk-4.1-dev",
             "libayatana-appindicator3-1",
             "chromium",
+            "firefox-esr",
             // A desktop for each of the windows that the tests open.
             "xvfb",
             "xdotool",
