@@ -72,7 +72,8 @@ impl Needs {
     pub const RUN: Self = Self { apt: WINDOW, npm: true, ..Self::NOTHING };
 
     /// To drive the page in a browser.
-    pub const BROWSER: Self = Self { apt: &["build-essential", "chromium", "firefox-esr"], npm: true, ..Self::NOTHING };
+    pub const BROWSER: Self =
+        Self { apt: &["build-essential", "chromium", "firefox-esr"], npm: true, ..Self::NOTHING };
 
     /// To build, check and test everything.
     pub const TEST: Self = Self {
