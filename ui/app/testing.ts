@@ -1,13 +1,14 @@
 // A window over a fake shell, drawn as far as a recording goes; for tests.
 import { render } from '@testing-library/svelte';
-import axe from 'axe-core';
-import { tick } from 'svelte';
 import App from './App.svelte';
 import type { Settings, Snapshot } from './bindings';
 import { FakeBackend, recording, type Answers } from './fake';
 import history from './fixtures/history.json';
 import snapshot from './fixtures/snapshot.json';
 import { Session } from './session.svelte';
+import { settle } from '../shared/testing';
+
+export { settle, violations } from '../shared/testing';
 
 /** A window that is drawn, and what is beneath it. */
 export interface Drawn {
@@ -37,20 +38,4 @@ export async function draw(
   }
   await settle();
   return { backend, session, container };
-}
-
-/** Waits until answers of the shell have come and are drawn. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) {
-    await Promise.resolve();
-    await tick();
-  }
-}
-
-/** What axe finds wrong, as far as it can be seen without layout and colours. */
-export async function violations(container: Element): Promise<string[]> {
-  const { violations } = await axe.run(container, {
-    rules: { 'color-contrast': { enabled: false } },
-  });
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
 }

@@ -1,7 +1,5 @@
 // The page over a fake, drawn in one of its states; for tests.
 import { render } from '@testing-library/svelte';
-import axe from 'axe-core';
-import { tick } from 'svelte';
 import { Link } from '../protocol/link';
 import { Language } from '../shared/language.svelte';
 import { FakeReceiving, FakeSending } from './fake';
@@ -9,6 +7,9 @@ import { LINK, RECEIVE_VIEWS, SEND_VIEWS } from './fixtures/views';
 import Page from './Page.svelte';
 import type { ReceiveView, SendView } from './page';
 import type { Route } from './route';
+import { settle } from '../shared/testing';
+
+export { settle, violations } from '../shared/testing';
 
 /** How the page was come to. */
 export interface Around {
@@ -55,20 +56,4 @@ export async function drawSend(
 /** The page behind an address that is no link. */
 export function drawBroken(route: Route & { at: 'broken' }): Promise<Drawn> {
   return draw({ route }, {});
-}
-
-/** Waits until rows have come and are drawn. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn += 1) {
-    await Promise.resolve();
-    await tick();
-  }
-}
-
-/** What axe finds wrong, as far as it can be seen without layout and colours. */
-export async function violations(container: Element): Promise<string[]> {
-  const { violations } = await axe.run(container, {
-    rules: { 'color-contrast': { enabled: false } },
-  });
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' ')}`);
 }

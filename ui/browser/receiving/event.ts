@@ -1,21 +1,11 @@
 // What a download tells of itself while it goes on; `model.ts` makes of it what is drawn.
 import type { Entry, Place, Summary, Totals } from '../../protocol/bindings';
 import type { ProtocolError } from '../../protocol/error';
+import type { ReceiveProgress } from '../page';
 import type { PathKind } from '../peer/connection';
 
 /** How far a download is, by one connection's count. */
-export interface Progress {
-  /** Bytes of what is chosen that have come, from earlier times too. */
-  bytes: number;
-  durableBytes: number;
-  entries: number;
-  totalBytes: number;
-  totalEntries: number;
-  /** Whether the totals are final. */
-  complete: boolean;
-  /** The path of the entry that came last. */
-  current: string | null;
-}
+export type Progress = Omit<ReceiveProgress, 'secondsLeft'>;
 
 /** In the order in which it happens. */
 export type DownloadEvent =
