@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { Scratch, digest, write } from './lab';
 
 const SLUICE =
   process.env['SLUICE_BIN'] ?? fileURLToPath(new URL('../../target/debug/sluice', import.meta.url));
@@ -155,5 +156,42 @@ export class Sender extends Sluice {
     const { link } = await sender.until('shared');
     sender.link = String(link);
     return sender;
+  }
+}
+
+/** A share of one file, with all that it stands on. Ended together. */
+export class SharedFile implements AsyncDisposable {
+  private constructor(
+    readonly scratch: Scratch,
+    readonly server: Server,
+    readonly sender: Sender,
+    /** Where the file is at the sender. */
+    readonly file: string,
+  ) {}
+
+  /** Shares a file of this name, made from `seed`, with these options of `sluice send`. */
+  static async start(
+    name: string,
+    seed: number,
+    length: number,
+    ...options: string[]
+  ): Promise<SharedFile> {
+    const scratch = await Scratch.make();
+    const file = scratch.at(name);
+    await write(file, seed, length);
+    const server = await Server.start(scratch.path);
+    const sender = await Sender.start(scratch.path, server.url, ...options, file);
+    return new SharedFile(scratch, server, sender, file);
+  }
+
+  /** SHA-256 of the file. */
+  digest(): Promise<string> {
+    return digest(this.file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sender.kill();
+    await this.server.kill();
+    await this.scratch[Symbol.asyncDispose]();
   }
 }
