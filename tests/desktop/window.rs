@@ -137,8 +137,7 @@ impl<'a> Window<'a> {
             Ok(Ok(session)) => {
                 let window = Window { desk, driver: Cell::new(Some(session)), process, runtime };
                 // The library's own process may end as it starts, which the first question tells.
-                let answer = window.try_run("return 1", Vec::new());
-                answer.map_err(|error| eprintln!("no session: {error}")).ok().map(|_| window)
+                window.is_alive().then_some(window)
             }
             other => {
                 eprintln!("no session: {other:?}");
@@ -176,6 +175,11 @@ impl<'a> Window<'a> {
     fn try_run(&self, script: &str, arguments: Vec<Value>) -> Result<ScriptRet, String> {
         let script = script.to_owned();
         self.with("a script", |driver| async move { driver.execute(script, arguments).await })
+    }
+
+    /// Whether the driver still has a page to speak to.
+    fn is_alive(&self) -> bool {
+        self.try_run("return 1", Vec::new()).is_ok()
     }
 
     /// What a script in the page returns.
@@ -268,10 +272,8 @@ impl<'a> Window<'a> {
             let clicked = element.to_json().map_err(|error| error.to_string()).and_then(|reference| {
                 self.try_run(AIM, vec![reference])?;
                 let clicked = self.with(&what, |_| async move { element.click().await });
-                // An app that ends with the click takes the session with it.
-                clicked.or_else(
-                    |error| if error.contains("session id is invalid") { Ok(()) } else { Err(error) },
-                )
+                // An app that ends with the click takes the session with it, whatever word the driver has for that.
+                clicked.or_else(|error| if self.is_alive() { Err(error) } else { Ok(()) })
             });
             // The driver aims at a place. What moves, is drawn anew or is disabled at that moment is not hit, and of that it
             // says nothing. A page that does not answer any more has taken the click.
